@@ -1,0 +1,69 @@
+//! Who is asking.
+
+use std::{fmt, future::Future, pin::Pin, str::FromStr};
+
+use uuid::Uuid;
+
+use crate::{fault::BoxFault, personal::Secret};
+
+/// The identity a caller acts as: an opaque id, safe to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject(pub Uuid);
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for Subject {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(Self)
+    }
+}
+
+/// A role by name. A service defines its own enum and converts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoleName(pub &'static str);
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// An authenticated caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who.
+    pub subject: Subject,
+    /// What they may act as; a caller has few roles, so a list is enough.
+    pub roles: Vec<RoleName>,
+    /// The credential they used, by id: a session or a key. Never the credential itself.
+    pub credential: Uuid,
+}
+
+impl Caller {
+    /// Whether the caller holds a role.
+    pub fn has(&self, role: RoleName) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+/// What [`Authenticator::authenticate`] returns: `None` is a credential nobody (any longer) has.
+pub type CallerFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Caller>, BoxFault>> + Send + 'a>>;
+
+/// Turns a bearer credential into a caller.
+///
+/// Returns an error only when it could not find out; the fault's code must be one that
+/// [`codes`](Authenticator::codes) declares.
+pub trait Authenticator: Send + Sync + 'static {
+    /// Looks the credential up. The credential has been bounded in length and nothing else.
+    fn authenticate<'a>(&'a self, credential: &'a Secret<String>) -> CallerFuture<'a>;
+
+    /// The codes a failure of the look-up itself can carry, beside `UNAUTHENTICATED`.
+    fn codes(&self) -> Vec<crate::Code>;
+}

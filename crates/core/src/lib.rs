@@ -1,0 +1,26 @@
+//! The vocabulary every other crate of Mainstay speaks: faults and their codes, callers, personal
+//! data, limits, clocks. No I/O and no async runtime live here, so a module's rules can name these
+//! types and still be tested without either.
+
+mod caller;
+mod clock;
+mod code;
+mod fault;
+mod health;
+mod limit;
+mod personal;
+mod request_line;
+mod trace;
+
+pub use caller::{Authenticator, Caller, CallerFuture, RoleName, Subject};
+pub use clock::{Clock, SystemClock};
+pub use code::{Code, Kind};
+pub use fault::{BoxFault, DynFault, Fault, FaultSet, FieldProblem, Location};
+pub use health::{Health, HealthCheck, HealthFuture};
+pub use limit::{Decision, Limiter, OutageMode, Policy, Verdict};
+pub use personal::{Pii, Secret};
+pub use request_line::{RequestLine, RequestLog};
+pub use trace::{InvalidTraceparent, RequestId, SpanId, TraceContext, TraceId};
+
+/// Re-exported so that a service needs no date library of its own to name an instant.
+pub use jiff::Timestamp;
