@@ -9,6 +9,7 @@ mod fault;
 mod health;
 mod limit;
 mod personal;
+mod precondition;
 mod request_line;
 mod trace;
 
@@ -18,6 +19,7 @@ pub use code::{Code, Kind};
 pub use fault::{BoxFault, DynFault, Fault, FaultSet, FieldProblem, Location};
 pub use health::{Health, HealthCheck, HealthFuture};
 pub use limit::{Decision, Limiter, OutageMode, Policy, Verdict};
+pub use precondition::Precondition;
 pub use personal::{Pii, Secret};
 pub use request_line::{RequestLine, RequestLog};
 pub use trace::{InvalidTraceparent, RequestId, SpanId, TraceContext, TraceId};

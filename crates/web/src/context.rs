@@ -1,0 +1,76 @@
+//! What is known about the request being served, for extractors and for log events.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use mainstay_core::{Caller, RequestId, TraceContext};
+use tokio::time::Instant;
+
+use crate::endpoint::{PathParams, Settled};
+
+tokio::task_local! {
+    /// Set while a handler is polled, so that log events can name the request they belong to.
+    pub(crate) static CURRENT: Arc<Context>;
+}
+
+/// One request, from its head to its answer.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) id: RequestId,
+    pub(crate) trace: TraceContext,
+    pub(crate) client: IpAddr,
+    pub(crate) deadline: Instant,
+    pub(crate) endpoint: Arc<Settled>,
+    /// Byte ranges of the path parameters in the request's path, in the order of the template.
+    pub(crate) path_ranges: Vec<(u32, u32)>,
+    pub(crate) body_timeout: Duration,
+    pub(crate) caller: OnceLock<Caller>,
+    pub(crate) bytes_read: AtomicU64,
+}
+
+impl Context {
+    /// The request's id, as in `x-request-id`.
+    pub fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// The trace the request belongs to.
+    pub fn trace(&self) -> &TraceContext {
+        &self.trace
+    }
+
+    /// The client's address, after trusted proxies.
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// When the edge gives up. Waiting past it is wasted.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Who asks, once authenticated.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.get()
+    }
+
+    /// The parameters of the matched path, which is `path`.
+    pub(crate) fn path_params<'a>(&'a self, path: &'a str) -> PathParams<'a> {
+        PathParams { path, names: &self.endpoint.path_names, ranges: &self.path_ranges }
+    }
+
+    pub(crate) fn note_bytes_read(&self, bytes: usize) {
+        self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// Runs `look` with the request being served by this task, if there is one.
+pub fn current<R>(look: impl FnOnce(&Context) -> R) -> Option<R> {
+    CURRENT.try_with(|context| look(context)).ok()
+}

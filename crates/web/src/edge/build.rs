@@ -1,0 +1,232 @@
+//! From route tables to an edge: every decision settled, every mistake found at once.
+
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, sync::atomic::AtomicU64};
+
+use axum::http::{HeaderValue, Method};
+use mainstay_core::{Code, Location, Policy as LimitPolicy};
+
+use super::{Edge, EdgeOptions, EdgeParts, Resource};
+use crate::{
+    codes,
+    endpoint::{
+        Access, DeadlineDecision, Draft, Limit, LimitDecision, LimitKey, Operation, Routes, Serve,
+        Settled, SettledLimit,
+    },
+    openapi::{Document, Schemas},
+};
+
+/// Everything wrong with the route tables, a sentence each.
+#[derive(Debug)]
+pub struct BuildErrors(Vec<String>);
+
+impl fmt::Display for BuildErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the route tables contradict themselves:")?;
+        self.0.iter().try_for_each(|mistake| writeln!(f, "  - {mistake}"))
+    }
+}
+
+impl Error for BuildErrors {}
+
+/// Collects route tables until they are complete.
+#[derive(Default)]
+pub struct EdgeBuilder {
+    drafts: Vec<(&'static str, Draft, Serve)>,
+}
+
+impl fmt::Debug for EdgeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EdgeBuilder({} endpoints)", self.drafts.len())
+    }
+}
+
+impl EdgeBuilder {
+    /// Adds a module's endpoints.
+    #[must_use]
+    pub fn mount<S: Clone + Send + Sync + 'static>(mut self, routes: Routes<S>) -> Self {
+        let module = routes.module;
+        self.drafts
+            .extend(routes.endpoints.into_iter().map(|(draft, serve)| (module, draft, serve)));
+        self
+    }
+
+    /// Settles every decision. Costs a schema and a compiled validator per input type.
+    pub fn build(self, options: EdgeOptions, parts: EdgeParts) -> Result<Edge, BuildErrors> {
+        let mut settling = Settling {
+            authenticator_codes: parts.authenticator.as_ref().map_or_else(Vec::new, |a| a.codes()),
+            options: &options,
+            schemas: Schemas::new(),
+            mistakes: Vec::new(),
+        };
+        let endpoints: Vec<_> = self
+            .drafts
+            .into_iter()
+            .map(|(module, draft, serve)| Arc::new(settling.settle(module, draft, serve)))
+            .collect();
+        let (router, resources) = settling.route(&endpoints);
+        let Settling { schemas, mut mistakes, .. } = settling;
+        let document = Document::build(options.title, options.version, &endpoints, schemas);
+        mistakes.extend(document.mistakes().iter().cloned());
+        if !mistakes.is_empty() {
+            return Err(BuildErrors(mistakes));
+        }
+        let breaches = AtomicU64::new(0);
+        Ok(Edge { options, parts, router, resources, endpoints, document, breaches })
+    }
+}
+
+struct Settling<'o> {
+    options: &'o EdgeOptions,
+    authenticator_codes: Vec<Code>,
+    schemas: Schemas,
+    mistakes: Vec<String>,
+}
+
+impl Settling<'_> {
+    fn settle(&mut self, module: &'static str, draft: Draft, serve: Serve) -> Settled {
+        let mut operation = Operation::new(std::mem::take(&mut self.schemas));
+        (draft.describe)(&mut operation);
+        self.schemas = std::mem::take(&mut operation.schemas);
+        let path_names = path_names(draft.path);
+        self.judge(module, &draft, &operation, &path_names);
+
+        let mut codes = std::mem::take(&mut operation.codes);
+        self.declare_layers(&draft, &mut codes);
+        codes.sort_unstable();
+        codes.dedup();
+        Settled {
+            limit: self.settle_limit(module, &draft),
+            deadline: match draft.deadline {
+                DeadlineDecision::Default => Ok(self.options.deadline),
+                DeadlineDecision::Own(deadline) => Ok(deadline),
+                DeadlineDecision::Unbounded(reason) => Err(reason),
+            },
+            body_bytes_max: draft.body_bytes_max.unwrap_or(self.options.body_bytes_max),
+            method: draft.method,
+            path: draft.path,
+            path_names,
+            module,
+            name: draft.name,
+            summary: draft.summary,
+            access: draft.access,
+            body: operation.body,
+            parameters: operation.parameters,
+            responses: operation.responses,
+            codes,
+            serve,
+        }
+    }
+
+    /// The codes that the steps in front of the handler can answer with.
+    fn declare_layers(&self, draft: &Draft, codes: &mut Vec<Code>) {
+        codes.extend([
+            codes::MALFORMED_REQUEST,
+            codes::INVALID_HOST,
+            codes::HEAD_TOO_LARGE,
+            codes::URI_TOO_LONG,
+        ]);
+        if !matches!(draft.deadline, DeadlineDecision::Unbounded(_)) {
+            codes.push(codes::DEADLINE_EXCEEDED);
+        }
+        if !matches!(draft.limit, LimitDecision::Unlimited(_)) {
+            codes.push(codes::RATE_LIMITED);
+        }
+        if let Access::Allow(policy) = &draft.access {
+            codes.push(codes::UNAUTHENTICATED);
+            codes.extend(policy.may_refuse().then_some(codes::FORBIDDEN));
+            codes.extend_from_slice(&self.authenticator_codes);
+        }
+    }
+
+    fn settle_limit(&self, module: &'static str, draft: &Draft) -> SettledLimit {
+        let default = Limit::per_client(self.options.limit_quota, self.options.limit_window);
+        let (name, limit) = match draft.limit {
+            LimitDecision::Unlimited(reason) => return SettledLimit::Unlimited(reason),
+            LimitDecision::Default => ("default".to_owned(), default),
+            LimitDecision::Own(limit) => (format!("{module}.{}", draft.name), limit),
+        };
+        let quota = limit.quota.max(1).saturating_mul(self.options.limit_multiplier);
+        let seconds = limit.window.as_secs();
+        let header = HeaderValue::try_from(format!("\"{name}\";q={quota};w={seconds}"))
+            .unwrap_or_else(|_| HeaderValue::from_static(""));
+        let policy = LimitPolicy { name, quota, window: limit.window, outage: limit.outage };
+        SettledLimit::Limited { key: limit.key, policy, header }
+    }
+
+    /// Finds contradictions between the decisions, the handler and the path.
+    fn judge(&mut self, module: &str, draft: &Draft, operation: &Operation, names: &[String]) {
+        let mut wrong = operation.mistakes.clone();
+        let public = matches!(draft.access, Access::Public);
+        if public && operation.needs_caller {
+            wrong.push(
+                "the handler takes `SignedIn`, so say `.allow(…)` instead of `.public()`".into(),
+            );
+        }
+        if let LimitDecision::Own(limit) = &draft.limit {
+            let seconds = limit.window.as_secs();
+            if public && limit.key == LimitKey::Principal {
+                wrong.push("a public endpoint has no principal: use `Limit::per_client`".into());
+            }
+            if limit.quota == 0 || !(1..=86_400).contains(&seconds) {
+                wrong
+                    .push("a limit needs a quota of at least 1 and a window of 1 s to 24 h".into());
+            }
+        }
+        if draft.method == Method::GET && operation.body.is_some() {
+            wrong.push("a GET has no body: take the input as `Query`".into());
+        }
+        let taken = operation.parameters.iter().filter(|p| p.location == Location::Path);
+        let mut taken: Vec<_> = taken.map(|p| p.name.as_str()).collect();
+        let mut template: Vec<_> = names.iter().map(String::as_str).collect();
+        taken.sort_unstable();
+        template.sort_unstable();
+        if taken != template {
+            wrong.push(format!(
+                "the path names {template:?}, and the handler takes {taken:?} by `Path`"
+            ));
+        }
+        let place = format!("{module}: {} {}", draft.method, draft.path);
+        self.mistakes.extend(wrong.into_iter().map(|wrong| format!("{place}: {wrong}")));
+    }
+
+    fn route(&mut self, endpoints: &[Arc<Settled>]) -> (matchit::Router<usize>, Vec<Resource>) {
+        let mut by_path: BTreeMap<&str, Vec<Arc<Settled>>> = BTreeMap::new();
+        for endpoint in endpoints {
+            let list = by_path.entry(endpoint.path).or_default();
+            if list.iter().any(|other| other.method == endpoint.method) {
+                self.mistakes.push(format!("{endpoint:?} is there twice"));
+            }
+            list.push(endpoint.clone());
+        }
+        let mut router = matchit::Router::new();
+        let mut resources = Vec::new();
+        for (path, endpoints) in by_path {
+            if let Err(conflict) = router.insert(path, resources.len()) {
+                self.mistakes.push(format!("{path}: {conflict}"));
+            }
+            let allow = allow(&endpoints);
+            resources.push(Resource { endpoints, allow });
+        }
+        (router, resources)
+    }
+}
+
+/// Every method the path answers, those answered by the edge included.
+fn allow(endpoints: &[Arc<Settled>]) -> HeaderValue {
+    let mut methods: Vec<_> = endpoints.iter().map(|endpoint| endpoint.method.as_str()).collect();
+    if methods.contains(&"GET") && !methods.contains(&"HEAD") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.sort_unstable();
+    methods.dedup();
+    // Method names are tokens, so they are a header value.
+    HeaderValue::try_from(methods.join(", "))
+        .unwrap_or_else(|_| HeaderValue::from_static("OPTIONS"))
+}
+
+/// `/users/{id}` names `id`.
+fn path_names(path: &str) -> Vec<String> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names.map(|name| name.trim_start_matches('*').to_owned()).collect()
+}

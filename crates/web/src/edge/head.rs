@@ -1,0 +1,160 @@
+//! What can be judged from the head alone: the target, the host, the announced body.
+
+use std::time::Duration;
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderName, Version, header},
+};
+
+use crate::{codes, endpoint::Settled, respond::Problem};
+
+/// Seconds (a decimal number) the caller still has for this request. It can only shorten the
+/// route's deadline.
+const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
+
+/// RFC 9112 section 3.2: a request of HTTP/1.1 has exactly one valid `Host`.
+pub(super) fn check_target(request: &Request, uri_bytes_max: usize) -> Result<(), Problem> {
+    let uri = request.uri();
+    let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if length > uri_bytes_max {
+        return Err(Problem::new(codes::URI_TOO_LONG));
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let valid = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => is_host(host.as_bytes()),
+        // HTTP/2 says it in `:authority`, and HTTP/1.0 need not say it.
+        (None, _) => request.version() == Version::HTTP_10 || uri.authority().is_some(),
+        (Some(_), Some(_)) => false,
+    };
+    if valid { Ok(()) } else { Err(Problem::new(codes::INVALID_HOST)) }
+}
+
+/// `uri-host [ ":" port ]` of RFC 9110 section 7.2; user information is not allowed.
+fn is_host(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let Some((address, port)) = rest.split_once(']') else { return false };
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return false;
+            }
+            (None, port.strip_prefix(':').or(port.is_empty().then_some("")))
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (Some(host), Some(port)),
+            None => (Some(text), Some("")),
+        },
+    };
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&b);
+    host.is_none_or(|host| !host.is_empty() && host.bytes().all(allowed))
+        && port.is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok())
+}
+
+/// How long the request may take: the route's deadline, or less if the caller says so.
+pub(super) fn time_allowed(request: &Request, endpoint: &Settled, never: Duration) -> Duration {
+    let route = endpoint.deadline.unwrap_or(never);
+    let asked = request.headers().get(REQUEST_TIMEOUT).and_then(|value| {
+        let seconds = value.to_str().ok()?.trim().parse::<f64>().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    });
+    asked.map_or(route, |asked| asked.min(route))
+}
+
+/// Refuses by the announced size and the media type, before anything is counted or read.
+pub(super) fn check_body(request: &Request, endpoint: &Settled) -> Result<(), Problem> {
+    let Some(body) = &endpoint.body else { return Ok(()) };
+    let headers = request.headers();
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > endpoint.body_bytes_max as u64) {
+        return Err(Problem::new(codes::PAYLOAD_TOO_LARGE));
+    }
+    if takes_media_type(headers, body.media_types) && is_plain(headers) {
+        Ok(())
+    } else {
+        Err(Problem::new(codes::UNSUPPORTED_MEDIA_TYPE)
+            .with_detail(format!("takes {} in UTF-8", body.media_types.join(" or "))))
+    }
+}
+
+/// One `Content-Type` of the list, with no charset but UTF-8 (RFC 8259 section 8.1).
+fn takes_media_type(headers: &HeaderMap, media_types: &[&str]) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Ok(text) = value.to_str() else { return false };
+    let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let essence = essence.trim();
+    let known = media_types.iter().any(|known| essence.eq_ignore_ascii_case(known));
+    known && parameters.split(';').all(is_harmless_parameter)
+}
+
+/// RFC 8259 defines no parameter; only a charset could change what the bytes mean.
+fn is_harmless_parameter(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else {
+        return parameter.trim().is_empty();
+    };
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset")
+        || value.eq_ignore_ascii_case("utf-8")
+        || value.eq_ignore_ascii_case("utf8")
+}
+
+/// No content coding: compressed requests are not taken, which leaves no decompression bomb.
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_from_other_text() {
+        for good in
+            ["localhost", "localhost:8080", "127.0.0.1:80", "[::1]", "[::1]:8080", "a-b.c_d:"]
+        {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "a b",
+            "user@host",
+            "a/b",
+            "host:99999",
+            "host:x",
+            "[::1",
+            "[x]",
+            "[::1]8",
+            "a:1:2",
+            "é",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn media_types_are_compared_without_case_and_parameters_are_judged() {
+        let takes = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, text.parse().expect("a header value"));
+            takes_media_type(&headers, &["application/json"])
+        };
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=UTF-8",
+            "application/json;",
+        ] {
+            assert!(takes(good), "{good}");
+        }
+        for bad in ["text/json", "application/json; charset=latin1", "application/jsonx", ""] {
+            assert!(!takes(bad), "{bad}");
+        }
+    }
+}

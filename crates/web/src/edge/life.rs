@@ -1,0 +1,139 @@
+//! The life of a request. Read top to bottom, it is `docs/request-life.md` in code.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Edge, Resource, conditional, finish::Finish, head, line::Line, panic_guard};
+use crate::{
+    codes,
+    context::{CURRENT, Context},
+    endpoint::{Access, LimitKey, Settled},
+    respond::Problem,
+    server::Peer,
+};
+
+/// Any deadline is as good as none this far away; `Instant` cannot express infinity.
+const NEVER: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+/// What the router made of the target.
+enum Route {
+    Endpoint(Arc<Settled>, Vec<(u32, u32)>),
+    /// Answered by the path itself: `OPTIONS`.
+    Answered(Response),
+}
+
+impl Edge {
+    /// Serves one request. Never fails: whatever goes wrong is a problem document.
+    pub async fn handle(&self, request: Request, peer: &Peer) -> Response {
+        let mut line = Line::begin(self, &request, peer);
+        let finish = Finish::begin(self, &request);
+        // The guarded state is dropped with the request, so no broken invariant survives a panic.
+        let answer = AssertUnwindSafe(self.answer(request, &mut line)).catch_unwind().await;
+        let response = match answer {
+            Ok(Ok(response)) => response,
+            Ok(Err(problem)) => problem.into_response(),
+            Err(panic) => panic_guard::problem(panic.as_ref()).into_response(),
+        };
+        finish.end(self, line, response)
+    }
+
+    async fn answer(&self, request: Request, line: &mut Line<'_>) -> Result<Response, Problem> {
+        head::check_target(&request, self.options.uri_bytes_max)?;
+        let (endpoint, path_ranges) = match self.route(&request)? {
+            Route::Endpoint(endpoint, ranges) => (endpoint, ranges),
+            Route::Answered(response) => return Ok(response),
+        };
+        line.endpoint = Some(endpoint.clone());
+
+        let deadline = Instant::now() + head::time_allowed(&request, &endpoint, NEVER);
+        head::check_body(&request, &endpoint)?;
+
+        let context = Arc::new(Context {
+            id: line.id.clone(),
+            trace: line.trace.clone(),
+            client: line.client,
+            deadline,
+            path_ranges,
+            body_timeout: self.options.body_timeout,
+            endpoint,
+            caller: std::sync::OnceLock::new(),
+            bytes_read: std::sync::atomic::AtomicU64::new(0),
+        });
+        line.context = Some(context.clone());
+        let work = CURRENT.scope(context.clone(), self.admit_and_serve(request, line, context));
+        timeout_at(deadline, work)
+            .await
+            .unwrap_or_else(|_| Err(Problem::new(codes::DEADLINE_EXCEEDED)))
+    }
+
+    /// Everything that the deadline bounds.
+    async fn admit_and_serve(
+        &self,
+        mut request: Request,
+        line: &mut Line<'_>,
+        context: Arc<Context>,
+    ) -> Result<Response, Problem> {
+        let endpoint = &context.endpoint;
+        self.charge(endpoint, LimitKey::Client, line, &context).await?;
+        if let Access::Allow(policy) = &endpoint.access {
+            let caller = self.authenticate(&request).await?;
+            let caller = context.caller.get_or_init(|| caller);
+            self.charge(endpoint, LimitKey::Principal, line, &context).await?;
+            let path = context.path_params(request.uri().path());
+            if !policy.permits(caller, path) {
+                return Err(Problem::new(codes::FORBIDDEN));
+            }
+        }
+        let serve = endpoint.serve.clone();
+        request.extensions_mut().insert(context);
+        let condition = conditional::IfNoneMatch::of(&request);
+        Ok(condition.apply(serve(request).await))
+    }
+
+    /// Finds the endpoint, or the answer that needs none.
+    fn route(&self, request: &Request) -> Result<Route, Problem> {
+        let path = request.uri().path();
+        let Ok(found) = self.router.at(path) else {
+            return Err(Problem::new(codes::ROUTE_NOT_FOUND));
+        };
+        let resource = &self.resources[*found.value];
+        let Some(endpoint) = resource.find(request.method()) else {
+            return resource.without_endpoint(request, &self.options.cors);
+        };
+        let start = path.as_ptr() as usize;
+        let ranges = found.params.iter().map(|(_, value)| {
+            // The router hands out slices of the path it was given.
+            let from = value.as_ptr() as usize - start;
+            (from as u32, (from + value.len()) as u32)
+        });
+        Ok(Route::Endpoint(endpoint.clone(), ranges.collect()))
+    }
+}
+
+impl Resource {
+    fn find(&self, method: &Method) -> Option<&Arc<Settled>> {
+        let exact = self.endpoints.iter().find(|endpoint| endpoint.method == *method);
+        // HEAD is GET whose body hyper leaves out (RFC 9110 section 9.3.2).
+        let as_get = || self.endpoints.iter().find(|endpoint| endpoint.method == Method::GET);
+        exact.or_else(|| (*method == Method::HEAD).then(as_get).flatten())
+    }
+
+    fn without_endpoint(&self, request: &Request, cors: &super::Cors) -> Result<Route, Problem> {
+        if request.method() != Method::OPTIONS {
+            return Err(Problem::new(codes::METHOD_NOT_ALLOWED)
+                .with_header(header::ALLOW, self.allow.clone()));
+        }
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let allow: HeaderValue = self.allow.clone();
+        cors.preflight(request, &allow, response.headers_mut());
+        response.headers_mut().insert(header::ALLOW, allow);
+        Ok(Route::Answered(response))
+    }
+}

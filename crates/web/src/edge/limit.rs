@@ -1,0 +1,66 @@
+//! The rate limit as a step of the request life.
+
+use std::{fmt::Write, time::Duration};
+
+use axum::http::HeaderValue;
+use mainstay_core::{Decision, Verdict};
+
+use super::{Edge, address, line::Line};
+use crate::{
+    codes,
+    context::Context,
+    endpoint::{LimitKey, Settled, SettledLimit},
+    respond::Problem,
+};
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
+pub(super) struct RateHeaders {
+    pub(super) policy: HeaderValue,
+    pub(super) state: HeaderValue,
+}
+
+impl Edge {
+    /// Charges the endpoint's limit if it counts by `key`; refuses when the window is full.
+    pub(super) async fn charge(
+        &self,
+        endpoint: &Settled,
+        key: LimitKey,
+        line: &mut Line<'_>,
+        context: &Context,
+    ) -> Result<(), Problem> {
+        let SettledLimit::Limited { key: counted, policy, header } = &endpoint.limit else {
+            return Ok(());
+        };
+        if *counted != key {
+            return Ok(());
+        }
+        let counted = match key {
+            LimitKey::Client => address::limit_key(context.client),
+            LimitKey::Principal => context.caller().map_or(0, |caller| caller.subject.0.as_u128()),
+        };
+        let decision = match self.parts.limiter.decide(policy, counted, 1) {
+            Verdict::Now(decision) => decision,
+            Verdict::Later(asking) => asking.await,
+        };
+        line.rate =
+            Some(RateHeaders { policy: header.clone(), state: state(&policy.name, decision) });
+        if decision.admitted {
+            return Ok(());
+        }
+        let wait = decision.reset_after.max(Duration::from_millis(1));
+        Err(Problem::new(codes::RATE_LIMITED).with_retry_after(wait))
+    }
+}
+
+/// `"name";r=REMAINING`, and `;t=SECONDS` until more is released once nothing is left.
+fn state(name: &str, decision: Decision) -> HeaderValue {
+    let mut text = String::with_capacity(name.len() + 24);
+    // Writing to a `String` cannot fail.
+    let _ = write!(text, "\"{name}\";r={}", decision.remaining);
+    if decision.remaining == 0 {
+        let wait = decision.reset_after;
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let _ = write!(text, ";t={seconds}");
+    }
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,150 @@
+//! The request line: begun with the head, written exactly once, also when the caller goes away.
+
+use std::{net::IpAddr, sync::Arc, sync::atomic::Ordering, time::Instant};
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderName, Method},
+    response::Response,
+};
+use http_body::Body as _;
+use mainstay_core::{Code, RequestId, RequestLine, SpanId, Timestamp, TraceContext, TraceId};
+
+use super::{Edge, limit::RateHeaders};
+use crate::{context::Context, endpoint::Settled, respond::Problem, server::Peer};
+
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// nginx's status for a client that closed before the answer; never sent.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// What is known about a request so far. Dropped without [`end`](Line::end), it records that the
+/// caller went away.
+pub(super) struct Line<'e> {
+    edge: &'e Edge,
+    time: Timestamp,
+    start: Instant,
+    pub(super) id: RequestId,
+    pub(super) trace: TraceContext,
+    pub(super) client: IpAddr,
+    method: &'static str,
+    announced: u64,
+    pub(super) endpoint: Option<Arc<Settled>>,
+    pub(super) context: Option<Arc<Context>>,
+    pub(super) rate: Option<RateHeaders>,
+    ended: bool,
+}
+
+impl<'e> Line<'e> {
+    pub(super) fn begin(edge: &'e Edge, request: &Request, peer: &Peer) -> Self {
+        let headers = request.headers();
+        let time = edge.parts.clock.now();
+        Self {
+            edge,
+            time,
+            start: Instant::now(),
+            id: request_id(headers, time),
+            trace: trace(headers),
+            client: edge.options.proxies.client(peer.address.ip(), headers),
+            method: method_name(request.method()),
+            announced: request.body().size_hint().exact().unwrap_or(0),
+            endpoint: None,
+            context: None,
+            rate: None,
+            ended: false,
+        }
+    }
+
+    /// Writes the line for the answer that is about to be sent.
+    pub(super) fn end(mut self, response: &Response, problem: Option<&Problem>) {
+        self.ended = true;
+        let bytes_out = response.body().size_hint().exact().unwrap_or(0);
+        let cause = problem.and_then(Problem::cause);
+        self.record(response.status().as_u16(), bytes_out, problem.map(Problem::code), cause);
+    }
+
+    fn record(&self, status: u16, bytes_out: u64, code: Option<Code>, cause: Option<&str>) {
+        let context = self.context.as_deref();
+        let bytes_read = context.map_or(0, |context| context.bytes_read.load(Ordering::Relaxed));
+        let (module, route) = match &self.endpoint {
+            Some(endpoint) => (endpoint.module, endpoint.path),
+            None => ("edge", "-"),
+        };
+        self.edge.parts.log.record(&RequestLine {
+            time: self.time,
+            id: &self.id,
+            trace: &self.trace,
+            subject: context.and_then(Context::caller).map(|caller| caller.subject),
+            module,
+            method: self.method,
+            route,
+            status,
+            duration: self.start.elapsed(),
+            bytes_in: bytes_read.max(self.announced),
+            bytes_out,
+            code,
+            cause: cause.as_ref().map(|cause| cause as &dyn std::fmt::Display),
+            client: self.client,
+        });
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.record(CLIENT_CLOSED_REQUEST, 0, None, None);
+        }
+    }
+}
+
+/// The caller's id if there is exactly one good one, else a UUIDv7: it sorts by time.
+fn request_id(headers: &HeaderMap, time: Timestamp) -> RequestId {
+    let given = single(headers, &X_REQUEST_ID).and_then(RequestId::parse);
+    given.unwrap_or_else(|| {
+        // The bits need not be unpredictable: an id grants nothing.
+        let random = fastrand::u128(..).to_be_bytes();
+        let mut bits = [0; 10];
+        bits.copy_from_slice(&random[..10]);
+        let ms = time.as_millisecond().max(0) as u64;
+        RequestId::from_uuid(uuid::Builder::from_unix_timestamp_millis(ms, &bits).into_uuid())
+    })
+}
+
+/// The caller's trace if its `traceparent` is valid, else a new one; always a new span.
+fn trace(headers: &HeaderMap) -> TraceContext {
+    let span_id = SpanId(fastrand::u64(1..).to_be_bytes());
+    let given =
+        single(headers, &TRACEPARENT).and_then(|text| TraceContext::continued(text, span_id).ok());
+    given.unwrap_or_else(|| TraceContext {
+        trace_id: TraceId(fastrand::u128(1..).to_be_bytes()),
+        span_id,
+        parent_id: None,
+        sampled: false,
+    })
+}
+
+/// A header that is there exactly once, as text.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// A method of RFC 9110 or RFC 5789 by name; any other could be made up by the caller.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        _ => "OTHER",
+    }
+}

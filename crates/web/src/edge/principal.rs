@@ -1,0 +1,82 @@
+//! Authentication as a step of the request life: a bearer credential becomes a caller (RFC 6750).
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, header},
+};
+use mainstay_core::{Caller, Secret};
+
+use super::Edge;
+use crate::{codes, respond::Problem};
+
+/// No credential of ours is nearly this long; a longer one is not worth hashing.
+const CREDENTIAL_BYTES_MAX: usize = 512;
+
+const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
+impl Edge {
+    pub(super) async fn authenticate(&self, request: &Request) -> Result<Caller, Problem> {
+        let credential = bearer(request)?;
+        let Some(authenticator) = &self.parts.authenticator else { return Err(refused()) };
+        match authenticator.authenticate(&credential).await {
+            Ok(Some(caller)) => Ok(caller),
+            Ok(None) => Err(refused()),
+            Err(fault) => Err(Problem::from_fault(Boxed(fault))),
+        }
+    }
+}
+
+/// The credential of `Authorization: Bearer …`. A missing one is told from a bad one, as RFC 6750
+/// section 3.1 asks.
+fn bearer(request: &Request) -> Result<Secret<String>, Problem> {
+    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Err(Problem::new(codes::UNAUTHENTICATED)) };
+    let credential = value.to_str().ok().and_then(|text| {
+        let (scheme, credential) = text.split_once(' ')?;
+        let credential = credential.trim();
+        let bounded = !credential.is_empty() && credential.len() <= CREDENTIAL_BYTES_MAX;
+        (scheme.eq_ignore_ascii_case("bearer") && bounded).then(|| credential.to_owned())
+    });
+    match (credential, values.next()) {
+        (Some(credential), None) => Ok(Secret::new(credential)),
+        _ => Err(refused()),
+    }
+}
+
+fn refused() -> Problem {
+    Problem::new(codes::UNAUTHENTICATED).with_header(header::WWW_AUTHENTICATE, INVALID_TOKEN)
+}
+
+/// A boxed fault as a fault: `Box<dyn Error>` itself implements no `Error`.
+#[derive(Debug)]
+struct Boxed(mainstay_core::BoxFault);
+
+impl std::fmt::Display for Boxed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Boxed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl mainstay_core::Fault for Boxed {
+    fn code(&self) -> mainstay_core::Code {
+        self.0.code()
+    }
+
+    fn detail(&self) -> std::borrow::Cow<'static, str> {
+        self.0.detail()
+    }
+
+    fn fields(&self) -> &[mainstay_core::FieldProblem] {
+        self.0.fields()
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        self.0.retry_after()
+    }
+}

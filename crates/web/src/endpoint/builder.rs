@@ -1,0 +1,172 @@
+//! `Endpoint`: a handler and everything that must be decided about it, with access in its type.
+
+use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+
+use axum::{extract::Request, http::Method, response::Response};
+
+use super::{
+    access::{Access, Policy},
+    handler::Handler,
+    limit::Limit,
+    operation::Operation,
+};
+
+/// Nobody has said yet who may call the endpoint.
+#[derive(Debug)]
+pub struct Undecided;
+
+/// Somebody has.
+#[derive(Debug)]
+pub struct Decided;
+
+/// The decision about a limit.
+#[derive(Clone, Debug)]
+pub(crate) enum LimitDecision {
+    /// The service's default policy.
+    Default,
+    /// One of its own.
+    Own(Limit),
+    /// None, for a reason.
+    Unlimited(&'static str),
+}
+
+/// The decision about a deadline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DeadlineDecision {
+    /// The service's default.
+    Default,
+    /// One of its own.
+    Own(Duration),
+    /// None, for a reason.
+    Unbounded(&'static str),
+}
+
+pub(crate) type Bound = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// A handler with its state bound, behind one pointer.
+pub(crate) type Serve = Arc<dyn Fn(Request) -> Bound + Send + Sync>;
+
+/// The part of an endpoint that does not depend on the module's state.
+pub(crate) struct Draft {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) summary: Option<&'static str>,
+    pub(crate) describe: fn(&mut Operation),
+    pub(crate) access: Access,
+    pub(crate) limit: LimitDecision,
+    pub(crate) deadline: DeadlineDecision,
+    pub(crate) body_bytes_max: Option<usize>,
+}
+
+/// An endpoint under construction. `A` says whether access has been decided; only a [`Decided`]
+/// endpoint can be added to [`Routes`](super::Routes).
+#[must_use = "an endpoint does nothing until it is added to `Routes`"]
+pub struct Endpoint<S, A = Undecided> {
+    pub(crate) draft: Draft,
+    pub(crate) bind: Box<dyn FnOnce(S) -> Serve>,
+    access: PhantomData<A>,
+}
+
+impl<S, A> std::fmt::Debug for Endpoint<S, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Endpoint({} {})", self.draft.method, self.draft.path)
+    }
+}
+
+macro_rules! methods {
+    ($($name:ident $method:ident),*) => {
+        $(
+            #[doc = concat!("A `", stringify!($method), "` endpoint at `path`, with parameters as `{name}`.")]
+            pub fn $name<H, T, S>(path: &'static str, handler: H) -> Endpoint<S>
+            where
+                H: Handler<T, S>,
+                S: Clone + Send + Sync + 'static,
+            {
+                Endpoint::new(Method::$method, path, handler)
+            }
+        )*
+    };
+}
+
+methods!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
+
+impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
+    fn new<H: Handler<T, S>, T>(method: Method, path: &'static str, handler: H) -> Self {
+        let draft = Draft {
+            method,
+            path,
+            name: last_segment(std::any::type_name::<H>()),
+            summary: None,
+            describe: H::describe,
+            // Replaced by `public` or `allow`, without which this value cannot be added to a route
+            // table.
+            access: Access::Public,
+            limit: LimitDecision::Default,
+            deadline: DeadlineDecision::Default,
+            body_bytes_max: None,
+        };
+        let bind = Box::new(move |state: S| -> Serve {
+            Arc::new(move |request| Box::pin(handler.clone().call(request, state.clone())))
+        });
+        Self { draft, bind, access: PhantomData }
+    }
+
+    /// Anybody may call it.
+    pub fn public(self) -> Endpoint<S, Decided> {
+        self.decided(Access::Public)
+    }
+
+    /// Authenticated callers whom the policy permits may call it.
+    pub fn allow(self, policy: impl Policy) -> Endpoint<S, Decided> {
+        self.decided(Access::Allow(Arc::new(policy)))
+    }
+
+    fn decided(mut self, access: Access) -> Endpoint<S, Decided> {
+        self.draft.access = access;
+        Endpoint { draft: self.draft, bind: self.bind, access: PhantomData }
+    }
+}
+
+impl<S, A> Endpoint<S, A> {
+    /// One sentence for the documents.
+    pub fn summary(mut self, sentence: &'static str) -> Self {
+        self.draft.summary = Some(sentence);
+        self
+    }
+
+    /// Replaces the service's default limit.
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.draft.limit = LimitDecision::Own(limit);
+        self
+    }
+
+    /// Takes any number of requests. The reason appears in route tables.
+    pub fn unlimited(mut self, reason: &'static str) -> Self {
+        self.draft.limit = LimitDecision::Unlimited(reason);
+        self
+    }
+
+    /// Replaces the service's default deadline, measured from the route's match.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.draft.deadline = DeadlineDecision::Own(deadline);
+        self
+    }
+
+    /// May take any time. The reason appears in route tables.
+    pub fn without_deadline(mut self, reason: &'static str) -> Self {
+        self.draft.deadline = DeadlineDecision::Unbounded(reason);
+        self
+    }
+
+    /// Replaces the service's default body limit, in bytes.
+    pub fn body_bytes_max(mut self, bytes: usize) -> Self {
+        self.draft.body_bytes_max = Some(bytes);
+        self
+    }
+}
+
+/// `accounts::users::routes::create` is called `create`.
+fn last_segment(type_name: &'static str) -> &'static str {
+    type_name.rsplit("::").find(|segment| !segment.starts_with('{')).unwrap_or(type_name)
+}

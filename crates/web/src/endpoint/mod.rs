@@ -1,0 +1,19 @@
+//! What is decided about an endpoint before it can be served: access, limit, deadline, body size,
+//! inputs, answers.
+
+mod access;
+mod builder;
+mod handler;
+mod limit;
+mod operation;
+mod routes;
+
+pub use access::{Access, Authenticated, PathParams, Policy, SelfOr};
+pub use builder::{Decided, Endpoint, Undecided, delete, get, patch, post, put};
+pub use handler::{Describe, Handler, Respond};
+pub use limit::{Limit, LimitKey};
+pub use operation::{Operation, Parameter, RequestBody, ResponseSpec};
+pub use routes::{AccessDecided, Routes};
+
+pub(crate) use builder::{DeadlineDecision, Draft, LimitDecision, Serve};
+pub(crate) use routes::{Settled, SettledLimit};

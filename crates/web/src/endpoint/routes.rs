@@ -1,0 +1,119 @@
+//! A module's route table, and what becomes of it once every decision is settled.
+
+use std::{fmt, time::Duration};
+
+use axum::http::Method;
+use mainstay_core::Code;
+use mainstay_core::Policy as LimitPolicy;
+
+use super::{
+    access::Access,
+    builder::{Decided, Draft, Endpoint, Serve},
+    limit::LimitKey,
+    operation::{Parameter, RequestBody, ResponseSpec},
+};
+
+/// The endpoints of one module and the state their handlers use.
+///
+/// Only an endpoint whose access has been decided can be added:
+///
+/// ```compile_fail
+/// use mainstay_web::{Json, Routes, get};
+/// async fn hello() -> Json<String> { Json("hello".to_owned()) }
+/// let routes = Routes::new("greetings", ()).add(get("/hello", hello));
+/// ```
+#[must_use = "routes do nothing until they are mounted"]
+pub struct Routes<S> {
+    pub(crate) module: &'static str,
+    state: S,
+    pub(crate) endpoints: Vec<(Draft, Serve)>,
+}
+
+impl<S> fmt::Debug for Routes<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Routes({}, {} endpoints)", self.module, self.endpoints.len())
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// A table for the module of this name, whose handlers take `Use<S>`.
+    pub fn new(module: &'static str, state: S) -> Self {
+        Self { module, state, endpoints: Vec::new() }
+    }
+
+    /// Adds an endpoint whose access is decided.
+    pub fn add<E: AccessDecided<S>>(mut self, endpoint: E) -> Self {
+        let endpoint = endpoint.into_decided();
+        let serve = (endpoint.bind)(self.state.clone());
+        self.endpoints.push((endpoint.draft, serve));
+        self
+    }
+}
+
+/// An endpoint on which `.public()` or `.allow(policy)` has been called.
+#[diagnostic::on_unimplemented(
+    message = "nobody has decided who may call this endpoint",
+    label = "access is undecided",
+    note = "call `.public()` if anybody may, or `.allow(policy)`, for example \
+            `.allow(Authenticated)`, `.allow(SelfOr(ADMIN))`"
+)]
+pub trait AccessDecided<S>: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_decided(self) -> Endpoint<S, Decided>;
+}
+
+impl<S> AccessDecided<S> for Endpoint<S, Decided> {
+    fn into_decided(self) -> Self {
+        self
+    }
+}
+
+mod sealed {
+    //! Keeps `AccessDecided` ours: access is decided by the builder and nowhere else.
+
+    pub trait Sealed {}
+    impl<S> Sealed for super::Endpoint<S, super::Decided> {}
+}
+
+/// The limit an endpoint ended up with.
+#[derive(Clone, Debug)]
+pub(crate) enum SettledLimit {
+    /// Counts under this policy; the header value is encoded once.
+    Limited { key: LimitKey, policy: LimitPolicy, header: axum::http::HeaderValue },
+    /// Counts nothing, for this reason.
+    Unlimited(&'static str),
+}
+
+/// An endpoint with nothing left to decide: what the edge, the documents and the tables read.
+pub(crate) struct Settled {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) path_names: Vec<String>,
+    pub(crate) module: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) summary: Option<&'static str>,
+    pub(crate) access: Access,
+    pub(crate) limit: SettledLimit,
+    /// `None` only for a reason the table shows.
+    pub(crate) deadline: Result<Duration, &'static str>,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) body: Option<RequestBody>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) responses: Vec<ResponseSpec>,
+    /// The closed set, sorted.
+    pub(crate) codes: Vec<Code>,
+    pub(crate) serve: Serve,
+}
+
+impl Settled {
+    /// Whether the endpoint has declared that it may answer with this code.
+    pub(crate) fn declares(&self, code: Code) -> bool {
+        self.codes.binary_search(&code).is_ok()
+    }
+}
+
+impl fmt::Debug for Settled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}

@@ -1,0 +1,106 @@
+//! One endpoint as an OpenAPI operation.
+
+use std::collections::BTreeMap;
+
+use mainstay_core::Code;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    codes,
+    endpoint::{Access, Parameter, ResponseSpec, Settled, SettledLimit},
+};
+
+pub(super) fn render(endpoint: &Settled) -> Value {
+    let mut operation = json!({
+        "operationId": format!("{}.{}", endpoint.module, endpoint.name),
+        "tags": [endpoint.module],
+        "responses": responses(endpoint),
+        "x-access": endpoint.access.label(),
+    });
+    if let Some(summary) = endpoint.summary {
+        operation["summary"] = json!(summary);
+    }
+    if !endpoint.parameters.is_empty() {
+        operation["parameters"] = endpoint.parameters.iter().map(parameter).collect();
+    }
+    if let Some(body) = &endpoint.body {
+        let media = |name: &&str| ((*name).to_owned(), json!({ "schema": body.schema }));
+        let content: Map<_, _> = body.media_types.iter().map(media).collect();
+        operation["requestBody"] = json!({ "required": true, "content": content });
+    }
+    if matches!(endpoint.access, Access::Allow(_)) {
+        operation["security"] = json!([{ "bearer": [] }]);
+    }
+    if let SettledLimit::Limited { policy, .. } = &endpoint.limit {
+        operation["x-rate-limit"] = json!({
+            "policy": policy.name,
+            "quota": policy.quota,
+            "window_seconds": policy.window.as_secs(),
+        });
+    }
+    operation
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    let mut schema = parameter.schema.clone();
+    let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+    let mut value = json!({
+        "name": parameter.name,
+        "in": parameter.location.as_str(),
+        "required": parameter.required,
+        "schema": schema,
+    });
+    if let Some(description) = description {
+        value["description"] = description;
+    }
+    value
+}
+
+fn responses(endpoint: &Settled) -> Value {
+    let mut responses = Map::new();
+    for response in &endpoint.responses {
+        responses.insert(response.status.as_str().to_owned(), success(response));
+        if response.is_tagged() && endpoint.method == axum::http::Method::GET {
+            responses.insert("304".to_owned(), json!({ "description": "Unchanged" }));
+        }
+    }
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in &endpoint.codes {
+        by_status.entry(codes::status(code.kind).as_u16()).or_default().push(*code);
+    }
+    for (status, codes) in by_status {
+        responses.insert(status.to_string(), refusal(&codes));
+    }
+    Value::Object(responses)
+}
+
+fn success(response: &ResponseSpec) -> Value {
+    let mut value = json!({ "description": response.description });
+    if let Some((media_type, schema)) = &response.body {
+        value["content"] = json!({ *media_type: { "schema": schema } });
+    }
+    if !response.headers.is_empty() {
+        let header = |(name, says): &(&str, &str)| {
+            ((*name).to_owned(), json!({ "description": says, "schema": { "type": "string" } }))
+        };
+        value["headers"] = Value::Object(response.headers.iter().map(header).collect());
+    }
+    value
+}
+
+/// The problem shape with `code` narrowed to what this endpoint can answer at this status, so that a
+/// client can branch exhaustively.
+fn refusal(codes: &[Code]) -> Value {
+    let names: Vec<&str> = codes.iter().map(|code| code.name).collect();
+    let meanings: Vec<String> =
+        codes.iter().map(|code| format!("`{}`: {}.", code.name, code.meaning)).collect();
+    json!({
+        "description": meanings.join(" "),
+        "content": { "application/problem+json": { "schema": {
+            "allOf": [
+                { "$ref": "#/components/schemas/Problem" },
+                { "properties": { "code": { "enum": names } } },
+            ],
+        } } },
+    })
+}

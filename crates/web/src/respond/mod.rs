@@ -1,0 +1,9 @@
+//! What a handler can answer with. Each responder says in the contract what a client gets.
+
+mod body;
+mod problem;
+mod tagged;
+
+pub use body::{Created, Json, NoContent, Page};
+pub use problem::Problem;
+pub use tagged::Tagged;

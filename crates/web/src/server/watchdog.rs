@@ -1,0 +1,145 @@
+//! Drives one connection and ends it when it takes too long.
+//!
+//! hyper's own `header_read_timeout` is not used. It runs while a connection is idle too, so one
+//! figure would have to serve both; and it makes and registers a timer for each request. Here one
+//! timer serves the connection's whole life: it is moved only when a nearer deadline appears, and
+//! when it fires without cause it is set to the true one.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::exchange::{Activity, Doing, Progress};
+
+/// How long a connection may do what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) idle: Duration,
+    pub(super) head: Duration,
+    pub(super) stall: Duration,
+    /// For the last words of an idle connection that has been asked to close.
+    pub(super) farewell: Duration,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The protocol ended, or failed: the client has left, or the last answer has been given.
+    Finished,
+    /// It was closed while nothing was going on.
+    Idle,
+    /// It was asked to close by the drain while nothing was going on.
+    Drained,
+    /// A head began and did not end.
+    SlowHead,
+    /// The client stopped reading.
+    Stalled,
+}
+
+/// Runs `connection` to its end. When `drain` completes or the idle limit passes, `close` asks it
+/// to finish what it is doing and take nothing more.
+pub(super) async fn watch<C: Future + Unpin>(
+    connection: &mut C,
+    close: impl Fn(Pin<&mut C>),
+    activity: &Activity,
+    limits: Limits,
+    drain: impl Future<Output = ()>,
+) -> Ending {
+    let mut drain = pin!(drain);
+    let timer = pin!(sleep(limits.idle));
+    let mut deadline = Deadline::new(activity, limits, timer);
+    let mut closing = None;
+    poll_fn(|cx| {
+        loop {
+            if Pin::new(&mut *connection).poll(cx).is_ready() {
+                return Poll::Ready(closing.take().unwrap_or(Ending::Finished));
+            }
+            if !deadline.farewell && drain.as_mut().poll(cx).is_ready() {
+                closing = deadline.is_idle().then_some(Ending::Drained);
+                deadline.say_farewell();
+                close(Pin::new(&mut *connection));
+                continue;
+            }
+            match ready!(deadline.poll_passed(cx)) {
+                Doing::Head => return Poll::Ready(Ending::SlowHead),
+                Doing::Stalled => return Poll::Ready(Ending::Stalled),
+                Doing::Idle | Doing::Exchange if deadline.farewell => {
+                    return Poll::Ready(closing.take().unwrap_or(Ending::Drained));
+                }
+                Doing::Idle | Doing::Exchange => {
+                    closing = Some(Ending::Idle);
+                    deadline.say_farewell();
+                    close(Pin::new(&mut *connection));
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// The moment at which what a connection does will have taken too long.
+struct Deadline<'a> {
+    activity: &'a Activity,
+    limits: Limits,
+    timer: Pin<&'a mut Sleep>,
+    seen: Progress,
+    since: Instant,
+    farewell: bool,
+}
+
+impl<'a> Deadline<'a> {
+    fn new(activity: &'a Activity, limits: Limits, timer: Pin<&'a mut Sleep>) -> Self {
+        let seen = activity.progress();
+        Self { activity, limits, timer, seen, since: Instant::now(), farewell: false }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.activity.progress().doing == Doing::Idle
+    }
+
+    /// From now on idleness is granted only the time to say goodbye.
+    fn say_farewell(&mut self) {
+        self.farewell = true;
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        self.seen = self.activity.progress();
+        self.since = Instant::now();
+        if let Some(at) = self.at().filter(|at| *at < self.timer.deadline()) {
+            self.timer.as_mut().reset(at);
+        }
+    }
+
+    /// `None` for an exchange: how long it takes is for the service to say.
+    fn at(&self) -> Option<Instant> {
+        let limit = match self.seen.doing {
+            Doing::Exchange => return None,
+            Doing::Idle if self.farewell => self.limits.farewell,
+            Doing::Idle => self.limits.idle,
+            Doing::Head => self.limits.head,
+            Doing::Stalled => self.limits.stall,
+        };
+        Some(self.since + limit)
+    }
+
+    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<Doing> {
+        if self.activity.progress() != self.seen {
+            self.restart();
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            match self.at() {
+                Some(at) if at <= now => return Poll::Ready(self.seen.doing),
+                Some(at) => self.timer.as_mut().reset(at),
+                None => self.timer.as_mut().reset(now + self.limits.idle),
+            }
+        }
+    }
+}
