@@ -1,1 +1,24 @@
-//! Placeholder.
+//! Everything a service keeps outside its own memory: the database and its migrations; and the
+//! in-process rate limiter, which keeps the same promises as a shared one.
+//!
+//! No driver's type appears in a public signature, so a repository is written once for every
+//! engine.
+
+mod database;
+mod error;
+mod limit;
+mod migrate;
+mod row;
+mod value;
+
+pub use database::{Database, DatabaseOptions, DatabaseUrl, Engine, Transaction, UrlError};
+pub use error::{
+    Cause, Explanation, INTERNAL, OpenError, ResultExt, STORE_OVERLOADED, STORE_UNAVAILABLE,
+    StoreError,
+};
+pub use limit::{LocalLimiter, LocalLimiterOptions};
+pub use migrate::{
+    MigrateError, Migration, MigrationReport, MigrationState, Migrations, Migrator, Planned,
+};
+pub use row::{FromRow, Row};
+pub use value::{FromValue, Mismatch, Value};

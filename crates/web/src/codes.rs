@@ -28,7 +28,7 @@ codes! {
     RATE_LIMITED = RateLimited, "Too many requests in the window of the limit";
     UNAUTHENTICATED = Unauthenticated, "A valid credential is needed";
     FORBIDDEN = Forbidden, "The caller may not do this";
-    REQUEST_TIMEOUT = SlowClient, "The body did not arrive in time";
+    REQUEST_TIMEOUT = SlowClient, "The request did not arrive in time";
     MALFORMED_JSON = Malformed, "The body is not well-formed JSON";
     VALIDATION_FAILED = Invalid, "Some inputs break the contract";
     PRECONDITION_FAILED = PreconditionFailed, "The resource is not in the state that the request names";

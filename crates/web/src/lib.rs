@@ -13,7 +13,7 @@ pub mod extract;
 pub mod openapi;
 pub mod ops;
 pub mod respond;
-#[path = "/tmp/wk/stub_server.rs"]
+
 pub mod server;
 
 mod context;

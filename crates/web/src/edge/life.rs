@@ -83,7 +83,7 @@ impl Edge {
         let endpoint = &context.endpoint;
         self.charge(endpoint, LimitKey::Client, line, &context).await?;
         if let Access::Allow(policy) = &endpoint.access {
-            let caller = self.authenticate(&request).await?;
+            let caller = self.authenticate(request.headers()).await?;
             let caller = context.caller.get_or_init(|| caller);
             self.charge(endpoint, LimitKey::Principal, line, &context).await?;
             let path = context.path_params(request.uri().path());

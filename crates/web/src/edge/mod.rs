@@ -13,6 +13,7 @@ mod limit;
 mod line;
 mod panic_guard;
 mod principal;
+mod service;
 
 use std::{
     fmt,

@@ -1,9 +1,6 @@
 //! Authentication as a step of the request life: a bearer credential becomes a caller (RFC 6750).
 
-use axum::{
-    extract::Request,
-    http::{HeaderValue, header},
-};
+use axum::http::{HeaderMap, HeaderValue, header};
 use mainstay_core::{Caller, Secret};
 
 use super::Edge;
@@ -15,8 +12,8 @@ const CREDENTIAL_BYTES_MAX: usize = 512;
 const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
 
 impl Edge {
-    pub(super) async fn authenticate(&self, request: &Request) -> Result<Caller, Problem> {
-        let credential = bearer(request)?;
+    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let credential = bearer(headers)?;
         let Some(authenticator) = &self.parts.authenticator else { return Err(refused()) };
         match authenticator.authenticate(&credential).await {
             Ok(Some(caller)) => Ok(caller),
@@ -28,8 +25,8 @@ impl Edge {
 
 /// The credential of `Authorization: Bearer …`. A missing one is told from a bad one, as RFC 6750
 /// section 3.1 asks.
-fn bearer(request: &Request) -> Result<Secret<String>, Problem> {
-    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
+fn bearer(headers: &HeaderMap) -> Result<Secret<String>, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Err(Problem::new(codes::UNAUTHENTICATED)) };
     let credential = value.to_str().ok().and_then(|text| {
         let (scheme, credential) = text.split_once(' ')?;

@@ -132,7 +132,7 @@ impl<S: Service> Shared<S> {
         Limits {
             idle: self.options.idle_timeout,
             head: self.options.header_timeout,
-            stall: self.options.write_stall_timeout,
+            send: self.options.write_stall_timeout,
             farewell: self.options.linger_timeout,
         }
     }

@@ -35,8 +35,8 @@ const STATUS_DIGITS: std::ops::Range<usize> = 9..12;
 pub(super) struct Http1Io<T> {
     socket: T,
     activity: Arc<Activity>,
-    /// How many answers had ended when hyper's buffer was last empty.
-    exchanges_flushed: u32,
+    /// What of the activity had ended when hyper's buffer was last empty.
+    flushed: u32,
     /// Whether the head under way has its request line.
     line_complete: bool,
     refusal: Option<StatusCode>,
@@ -48,7 +48,7 @@ impl<T> Http1Io<T> {
         Self {
             socket,
             activity,
-            exchanges_flushed: 0,
+            flushed: 0,
             line_complete: false,
             refusal: None,
             read_closed: false,
@@ -74,8 +74,7 @@ impl<T> Http1Io<T> {
 
     /// Whether `bytes` are hyper's own reply, or more of it.
     fn withholds(&mut self, bytes: &[u8]) -> bool {
-        let answering = self.activity.in_exchange()
-            || self.activity.exchanges_ended() != self.exchanges_flushed;
+        let answering = self.activity.in_exchange() || self.activity.ended() != self.flushed;
         if self.refusal.is_none() && !answering {
             self.refusal = Some(self.refusal_status(bytes));
         }
@@ -116,9 +115,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Http1Io<T> {
         if self.withholds(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        let outcome = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.activity.note_write(&outcome);
-        outcome
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -129,9 +126,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Http1Io<T> {
         if self.withholds(slices.first().map_or(&[], |first| first)) {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
-        let outcome = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
-        self.activity.note_write(&outcome);
-        outcome
+        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -140,7 +135,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Http1Io<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-        self.exchanges_flushed = self.activity.exchanges_ended();
+        self.flushed = self.activity.ended();
         Poll::Ready(Ok(()))
     }
 

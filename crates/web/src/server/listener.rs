@@ -82,17 +82,11 @@ impl Server {
                 biased;
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => {}
-                (stream, address, permit) = acceptor.accept() => {
-                    let shared = Arc::clone(&shared);
-                    let open = OpenCount::new(Arc::clone(&stats));
-                    connections.spawn(async move {
-                        let _held = (permit, open);
-                        shared.serve(stream, address).await;
-                    });
-                }
+                accepted = acceptor.accept() => accepted.serve(&shared, &mut connections),
             }
         }
-        drop(acceptor);
+        // Its error says that nobody is waiting any more, or that nobody can be accepted.
+        let _ = acceptor.accept_waiting(|accepted| accepted.serve(&shared, &mut connections));
         drain.send_replace(true);
         see_off(connections, drain_deadline, &stats).await
     }
@@ -117,6 +111,35 @@ async fn see_off(mut connections: JoinSet<()>, deadline: Duration, stats: &Serve
     Drained { completed, connections_aborted }
 }
 
+/// A connection and its share of what it counts against.
+struct Accepted {
+    stream: TcpStream,
+    address: SocketAddr,
+    permit: OwnedSemaphorePermit,
+    open: OpenCount,
+}
+
+impl Accepted {
+    fn new(
+        stream: TcpStream,
+        address: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        stats: &Arc<ServerStats>,
+    ) -> Self {
+        stats.accepted_total.increment();
+        Self { stream, address, permit, open: OpenCount::new(Arc::clone(stats)) }
+    }
+
+    fn serve<S: Service>(self, shared: &Arc<Shared<S>>, connections: &mut JoinSet<()>) {
+        let Self { stream, address, permit, open } = self;
+        let shared = Arc::clone(shared);
+        connections.spawn(async move {
+            let _held = (permit, open);
+            shared.serve(stream, address).await;
+        });
+    }
+}
+
 /// The listener, the connection limit, and patience with an exhausted system.
 struct Acceptor {
     listener: TcpListener,
@@ -133,18 +156,31 @@ impl Acceptor {
     }
 
     /// The next connection, once there is room for it. Cancel-safe.
-    async fn accept(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    async fn accept(&mut self) -> Accepted {
         let permit = self.permit().await;
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
                     self.backoff = Backoff::default();
-                    self.stats.accepted_total.increment();
-                    return (stream, address, permit);
+                    return Accepted::new(stream, address, permit, &self.stats);
                 }
                 Err(error) => self.recover(&error).await,
             }
         }
+    }
+
+    /// Closes the listener, after accepting what the kernel has connected already: closing would
+    /// reset those clients, and some have sent a request.
+    fn accept_waiting(self, mut serve: impl FnMut(Accepted)) -> io::Result<()> {
+        let Self { listener, permits, stats, .. } = self;
+        let listener = listener.into_std()?;
+        while let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            let (stream, address) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            let stream = TcpStream::from_std(stream)?;
+            serve(Accepted::new(stream, address, permit, &stats));
+        }
+        Ok(())
     }
 
     async fn permit(&mut self) -> OwnedSemaphorePermit {

@@ -21,7 +21,7 @@ use super::exchange::{Activity, Doing, Progress};
 pub(super) struct Limits {
     pub(super) idle: Duration,
     pub(super) head: Duration,
-    pub(super) stall: Duration,
+    pub(super) send: Duration,
     /// For the last words of an idle connection that has been asked to close.
     pub(super) farewell: Duration,
 }
@@ -67,11 +67,11 @@ pub(super) async fn watch<C: Future + Unpin>(
             }
             match ready!(deadline.poll_passed(cx)) {
                 Doing::Head => return Poll::Ready(Ending::SlowHead),
-                Doing::Stalled => return Poll::Ready(Ending::Stalled),
-                Doing::Idle | Doing::Exchange if deadline.farewell => {
+                Doing::Sending => return Poll::Ready(Ending::Stalled),
+                Doing::Idle | Doing::Working if deadline.farewell => {
                     return Poll::Ready(closing.take().unwrap_or(Ending::Drained));
                 }
-                Doing::Idle | Doing::Exchange => {
+                Doing::Idle | Doing::Working => {
                     closing = Some(Ending::Idle);
                     deadline.say_farewell();
                     close(Pin::new(&mut *connection));
@@ -116,14 +116,14 @@ impl<'a> Deadline<'a> {
         }
     }
 
-    /// `None` for an exchange: how long it takes is for the service to say.
+    /// `None` for work: how long that takes is for the service to say.
     fn at(&self) -> Option<Instant> {
         let limit = match self.seen.doing {
-            Doing::Exchange => return None,
+            Doing::Working => return None,
             Doing::Idle if self.farewell => self.limits.farewell,
             Doing::Idle => self.limits.idle,
             Doing::Head => self.limits.head,
-            Doing::Stalled => self.limits.stall,
+            Doing::Sending => self.limits.send,
         };
         Some(self.since + limit)
     }

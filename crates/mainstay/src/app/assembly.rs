@@ -1,0 +1,46 @@
+//! `Assembly`: the modules of a service, joined.
+
+use std::sync::Arc;
+
+use mainstay_core::{Authenticator, HealthCheck};
+use mainstay_web::{EdgeBuilder, Routes};
+
+/// What a service is made of, before the edge is put around it.
+#[derive(Default)]
+#[must_use]
+pub struct Assembly {
+    pub(crate) edge: EdgeBuilder,
+    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
+    pub(crate) health: Vec<Arc<dyn HealthCheck>>,
+}
+
+impl std::fmt::Debug for Assembly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assembly").field("edge", &self.edge).finish_non_exhaustive()
+    }
+}
+
+impl Assembly {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a module's endpoints.
+    pub fn mount<S: Clone + Send + Sync + 'static>(mut self, routes: Routes<S>) -> Self {
+        self.edge = self.edge.mount(routes);
+        self
+    }
+
+    /// Says who knows credentials.
+    pub fn authenticate_with(mut self, authenticator: impl Authenticator) -> Self {
+        self.authenticator = Some(Arc::new(authenticator));
+        self
+    }
+
+    /// Adds something that readiness depends on, beside the database.
+    pub fn ready_when(mut self, check: impl HealthCheck) -> Self {
+        self.health.push(Arc::new(check));
+        self
+    }
+}

@@ -1,0 +1,246 @@
+//! `Instance`: a running service. `serve` and the test kit start it by the same function.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
+
+use mainstay_core::{Clock, HealthCheck, RequestLog, SystemClock};
+use mainstay_store::{Database, LocalLimiter, LocalLimiterOptions};
+use mainstay_web::{
+    Edge, EdgeBuilder, EdgeParts,
+    edge::{Breach, ProblemObserver},
+    openapi, ops,
+    server::{Drained, Server, Shutdown},
+};
+use tokio::task::JoinHandle;
+
+use super::{Application, Assembly, Failure, Resources, options};
+use crate::{
+    config::{Framework, MigrateAtStart},
+    passwords::{PasswordOptions, Passwords},
+};
+
+/// What tests replace, and production leaves alone.
+#[derive(Clone, Default)]
+pub struct Overrides {
+    /// Instead of the machine's clocks.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Panic on an undeclared answer instead of reporting it.
+    pub strict: Option<Breach>,
+    /// Sees every problem answered.
+    pub observer: Option<ProblemObserver>,
+    /// Instead of the default cost and queue of password hashing.
+    pub passwords: Option<PasswordOptions>,
+}
+
+impl std::fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Overrides").finish_non_exhaustive()
+    }
+}
+
+/// A service that answers on its two listeners until it is stopped.
+#[derive(Debug)]
+pub struct Instance {
+    api: SocketAddr,
+    ops: SocketAddr,
+    edge: Arc<Edge>,
+    resources: Resources,
+    shutdown: Shutdown,
+    readiness: ops::Readiness,
+    serving: JoinHandle<Drained>,
+    probes: JoinHandle<Drained>,
+    probes_shutdown: Shutdown,
+}
+
+impl Instance {
+    /// Opens the database, migrates it, binds both listeners and answers.
+    pub async fn start<A: Application>(
+        framework: &Framework,
+        settings: &A::Settings,
+        log: Arc<dyn RequestLog>,
+        overrides: Overrides,
+    ) -> Result<Self, Failure> {
+        let resources = open::<A>(framework, &overrides).await?;
+        let Prepared { edge, readiness, ops_edge } =
+            prepare::<A>(framework, settings, &resources, log, overrides)?;
+        let bind = |host, port, what| {
+            Server::bind(SocketAddr::new(host, port), options::server(framework))
+                .map_err(|error| cannot_listen(what, SocketAddr::new(host, port), &error))
+        };
+        let server = bind(framework.http.host, framework.http.port, "PORT")?;
+        let probes = bind(framework.ops.host, framework.ops.port, "OPS_PORT")?;
+        let (shutdown, probes_shutdown) = (Shutdown::new(), Shutdown::new());
+        Ok(Self {
+            api: local(&server)?,
+            ops: local(&probes)?,
+            serving: tokio::spawn(server.run(edge.clone(), shutdown.clone())),
+            probes: tokio::spawn(probes.run(Arc::new(ops_edge), probes_shutdown.clone())),
+            edge,
+            resources,
+            shutdown,
+            readiness,
+            probes_shutdown,
+        })
+    }
+
+    /// Where the API listens.
+    pub fn api_address(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// Where the probes listen.
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops
+    }
+
+    /// What the service was built from.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// The edge around the API.
+    pub fn edge(&self) -> &Arc<Edge> {
+        &self.edge
+    }
+
+    /// Stops: readiness turns false at once, requests in flight finish within the drain deadline,
+    /// then the database is closed. Probes are answered until the end.
+    pub async fn stop(self) -> Drained {
+        self.readiness.drain();
+        self.shutdown.trigger();
+        // A listener's task ends only by its drain; if it panicked there is nothing to wait for.
+        let aborted = Drained { completed: false, connections_aborted: 0 };
+        let drained = self.serving.await.unwrap_or(aborted);
+        self.resources.database.close().await;
+        self.probes_shutdown.trigger();
+        let _ = self.probes.await;
+        drained
+    }
+}
+
+/// The edges of a service, not yet listening.
+pub(crate) struct Prepared {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) ops_edge: Edge,
+    readiness: ops::Readiness,
+}
+
+/// Puts the edge around the modules. Does no I/O, so that `routes` and `openapi` can use it.
+pub(crate) fn prepare<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+    resources: &Resources,
+    log: Arc<dyn RequestLog>,
+    overrides: Overrides,
+) -> Result<Prepared, Failure> {
+    let Assembly { edge, authenticator, mut health } = A::assemble(resources, settings);
+    health.push(Arc::new(resources.database.clone()) as Arc<dyn HealthCheck>);
+    let limiter_options =
+        LocalLimiterOptions { max_keys: framework.limits.keys_max, ..Default::default() };
+    let parts = EdgeParts {
+        limiter: Arc::new(LocalLimiter::new(resources.clock.clone(), &limiter_options)),
+        authenticator,
+        log,
+        clock: resources.clock.clone(),
+    };
+    let mut edge_options = options::edge::<A>(framework);
+    edge_options.breach = overrides.strict.unwrap_or(Breach::Report);
+    edge_options.observer = overrides.observer;
+    let described = Arc::new(OnceLock::new());
+    let edge = edge
+        .mount(openapi::routes(described.clone()))
+        .build(edge_options.clone(), parts.clone())
+        .map_err(|errors| contradiction(&errors))?;
+    let edge = Arc::new(edge);
+    let _ = described.set(edge.clone());
+
+    let readiness = ops::Readiness::new(health);
+    edge_options.observer = None;
+    let ops_edge = EdgeBuilder::default()
+        .mount(ops::routes(readiness.clone()))
+        .build(edge_options, parts)
+        .map_err(|errors| contradiction(&errors))?;
+    Ok(Prepared { edge, ops_edge, readiness })
+}
+
+/// Opens the database and brings its schema up to date, or refuses to start behind it.
+pub(crate) async fn open<A: Application>(
+    framework: &Framework,
+    overrides: &Overrides,
+) -> Result<Resources, Failure> {
+    let resources = open_unmigrated(framework, overrides).await?;
+    let migrator = resources.database.migrate(A::migrations());
+    let pending = match framework.database.migrate_at_start {
+        MigrateAtStart::Auto => {
+            migrator.up().await.map_err(|error| Failure::unexpected("the migrations failed", &error))?;
+            0
+        }
+        MigrateAtStart::Manual => migrator
+            .plan()
+            .await
+            .map_err(|error| Failure::unexpected("the state of the schema is unknown", &error))?
+            .len(),
+    };
+    if pending > 0 {
+        return Err(Failure::new(
+            format!("{pending} migrations have not been applied"),
+            "database.migrate_at_start is `manual`, and the service needs its schema",
+            format!("run `{} migrate up`", A::NAME),
+        ));
+    }
+    Ok(resources)
+}
+
+/// Opens the database as it is.
+pub(crate) async fn open_unmigrated(
+    framework: &Framework,
+    overrides: &Overrides,
+) -> Result<Resources, Failure> {
+    let (url, database_options) = options::database(framework)?;
+    let database = Database::open(&url, &database_options).await.map_err(|error| {
+        let explained = error.explanation();
+        Failure::new(explained.what.clone(), explained.why.clone(), explained.fix.clone())
+    })?;
+    Ok(resources(database, overrides))
+}
+
+/// Resources around an empty database in memory, for commands that only describe the service.
+pub(crate) async fn offline() -> Result<Resources, Failure> {
+    let url = "sqlite::memory:".parse().map_err(|error: mainstay_store::UrlError| {
+        Failure::unexpected("no database in memory", &error)
+    })?;
+    let database = Database::open(&url, &Default::default())
+        .await
+        .map_err(|error| Failure::unexpected("no database in memory", &error))?;
+    Ok(resources(database, &Overrides::default()))
+}
+
+fn resources(database: Database, overrides: &Overrides) -> Resources {
+    let clock = overrides.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
+    let passwords = Passwords::new(overrides.passwords.clone().unwrap_or_default());
+    Resources { database, clock, passwords }
+}
+
+fn local(server: &Server) -> Result<SocketAddr, Failure> {
+    let address = server.local_address();
+    address.map_err(|error| Failure::unexpected("the listener has no address", &error))
+}
+
+fn cannot_listen(variable: &str, address: SocketAddr, error: &std::io::Error) -> Failure {
+    let fix = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("stop the other process, or choose another port with {variable}")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("ports below 1024 need a privilege; choose another with {variable}")
+        }
+        _ => format!("check the address, and {variable}"),
+    };
+    Failure::new(format!("cannot listen on {address}"), error.to_string(), fix)
+}
+
+fn contradiction(errors: &mainstay_web::edge::BuildErrors) -> Failure {
+    Failure::new("the service contradicts itself", errors.to_string(), "change the route tables")
+}

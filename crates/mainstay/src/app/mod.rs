@@ -1,0 +1,72 @@
+//! `Application`: what a service says about itself, and how it is started from that.
+
+mod assembly;
+mod failure;
+mod instance;
+mod options;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use clap::ArgMatches;
+use mainstay_core::Clock;
+use mainstay_store::{Database, Migrations};
+
+pub use assembly::Assembly;
+pub use failure::Failure;
+pub use instance::{Instance, Overrides};
+pub(crate) use instance::{offline, open, open_unmigrated, prepare};
+
+use crate::{config::Loader, passwords::Passwords};
+
+/// What every service is handed to build its modules from.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// Migrated, unless the command at hand needs no database: then it is empty and in memory.
+    pub database: Database,
+    /// The only way to ask for the time.
+    pub clock: Arc<dyn Clock>,
+    /// The pool that hashes passwords; starts no thread until it is used.
+    pub passwords: Passwords,
+}
+
+/// The outcome of a command of the service's own.
+pub type CommandFuture = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// A service: its name, its schema, its own settings, and how its modules meet.
+///
+/// Everything else (listeners, logs, configuration, commands, draining) is the same in every
+/// service and given.
+pub trait Application: Sized + Send + Sync + 'static {
+    /// Lower-case; the name of the binary.
+    const NAME: &'static str;
+    /// Usually `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str;
+
+    /// Sections of the configuration that only this service has; `()` for none.
+    type Settings: Send + Sync + 'static;
+
+    /// Reads them. Called once, before anything starts.
+    fn settings(loader: &mut Loader) -> Self::Settings;
+
+    /// The schema.
+    fn migrations() -> Migrations;
+
+    /// Joins the modules: the only place where everything meets. Must not block or do I/O.
+    fn assemble(resources: &Resources, settings: &Self::Settings) -> Assembly;
+
+    /// Commands beside those that every service has.
+    fn commands() -> Vec<clap::Command> {
+        Vec::new()
+    }
+
+    /// Runs one of [`commands`](Application::commands) on the migrated database.
+    fn run_command(name: &str, matches: &ArgMatches, resources: Resources) -> CommandFuture {
+        let _ = (matches, resources);
+        let failure = Failure::new(
+            format!("the command `{name}` does nothing"),
+            "it is declared in `Application::commands` and not handled in `run_command`",
+            "handle it, or remove it",
+        );
+        Box::pin(async { Err(failure) })
+    }
+}

@@ -1,0 +1,76 @@
+//! From configuration to the options of the parts.
+
+use axum::http::HeaderValue;
+use mainstay_store::{DatabaseOptions, DatabaseUrl};
+use mainstay_web::{
+    EdgeOptions,
+    edge::{Cors, ForwardedHeader, TrustedProxies},
+    server::ServerOptions,
+};
+
+use super::{Application, Failure};
+use crate::config::{self, Framework, Hsts};
+
+/// Two years: what browsers' preload lists ask for.
+const TRANSPORT_SECURITY: HeaderValue =
+    HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+pub(super) fn edge<A: Application>(framework: &Framework) -> EdgeOptions {
+    let Framework { http, limits, .. } = framework;
+    EdgeOptions {
+        title: A::NAME,
+        version: A::VERSION,
+        deadline: http.deadline,
+        body_timeout: http.body_timeout,
+        body_bytes_max: http.body_bytes_max,
+        limit_quota: limits.requests,
+        limit_window: limits.window,
+        limit_multiplier: limits.multiplier,
+        proxies: TrustedProxies {
+            networks: http.trusted_proxies.clone(),
+            header: match http.forwarded_header {
+                config::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+                config::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+            },
+        },
+        cors: Cors {
+            // An origin of the configuration has been parsed, so it is a header value.
+            origins: http.cors_origins.iter().flat_map(|o| HeaderValue::try_from(o.as_str())).collect(),
+        },
+        transport_security: (http.hsts == Hsts::On).then_some(TRANSPORT_SECURITY),
+        ..EdgeOptions::default()
+    }
+}
+
+pub(super) fn server(framework: &Framework) -> ServerOptions {
+    let Framework { http, shutdown, .. } = framework;
+    ServerOptions {
+        first_byte_timeout: http.header_timeout,
+        header_timeout: http.header_timeout,
+        idle_timeout: http.idle_timeout,
+        connections_max: http.connections_max,
+        pre_drain: shutdown.pre_drain,
+        drain_deadline: shutdown.drain_deadline,
+        ..ServerOptions::default()
+    }
+}
+
+pub(super) fn database(framework: &Framework) -> Result<(DatabaseUrl, DatabaseOptions), Failure> {
+    let database = &framework.database;
+    let url: DatabaseUrl = database.url.reveal().parse().map_err(|error| {
+        Failure::new(
+            "the address of the database cannot be used",
+            format!("{error}"),
+            "set DATABASE_URL to `sqlite:PATH`",
+        )
+    })?;
+    let options = DatabaseOptions {
+        readers: database.readers,
+        read_queue_max: database.read_queue_max,
+        write_queue_max: database.write_queue_max,
+        busy_timeout: database.busy_timeout,
+        statement_timeout: database.statement_timeout,
+        ..DatabaseOptions::default()
+    };
+    Ok((url, options))
+}

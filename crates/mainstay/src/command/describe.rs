@@ -1,0 +1,74 @@
+//! `routes`, `openapi`, `errors`, `config`: what the service is, without starting it.
+
+use std::{fmt::Write, sync::Arc};
+
+use clap::ArgMatches;
+use mainstay_core::{RequestLine, RequestLog};
+use mainstay_web::{Edge, openapi};
+
+use crate::{
+    app::{self, Application, Failure, Overrides},
+    config::{Effective, Framework},
+};
+
+pub(super) fn config(effective: &Effective, matches: &ArgMatches) -> String {
+    if matches.get_flag("markdown") {
+        return effective.markdown();
+    }
+    let settings = effective.settings();
+    let key_width = settings.iter().map(|setting| setting.key.len()).max().unwrap_or(0);
+    let value_width = settings.iter().map(|setting| setting.value.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for setting in settings {
+        let (key, value, origin) = (&setting.key, &setting.value, &setting.origin);
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{key:key_width$}  {value:value_width$}  {origin}");
+    }
+    text
+}
+
+pub(super) async fn routes<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+) -> Result<String, Failure> {
+    Ok(openapi::route_table(&*edge::<A>(framework, settings).await?))
+}
+
+pub(super) async fn openapi<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+) -> Result<String, Failure> {
+    let edge = edge::<A>(framework, settings).await?;
+    Ok(String::from_utf8_lossy(edge.document().json()).into_owned())
+}
+
+pub(super) async fn errors<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+    matches: &ArgMatches,
+) -> Result<String, Failure> {
+    let edge = edge::<A>(framework, settings).await?;
+    let codes = edge.document().codes();
+    Ok(if matches.get_flag("markdown") {
+        openapi::errors_markdown(codes)
+    } else {
+        openapi::errors_json(codes)
+    })
+}
+
+async fn edge<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+) -> Result<Arc<Edge>, Failure> {
+    let resources = app::offline().await?;
+    let log = Arc::new(NoLog);
+    let prepared = app::prepare::<A>(framework, settings, &resources, log, Overrides::default())?;
+    Ok(prepared.edge)
+}
+
+/// Nothing is served, so nothing is logged.
+struct NoLog;
+
+impl RequestLog for NoLog {
+    fn record(&self, _: &RequestLine<'_>) {}
+}

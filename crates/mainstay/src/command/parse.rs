@@ -1,0 +1,50 @@
+//! What the command line takes.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use crate::app::Application;
+
+pub(super) fn command<A: Application>() -> Command {
+    Command::new(A::NAME)
+        .version(A::VERSION)
+        .about("Runs the service. Without a command: serve.")
+        .disable_help_subcommand(true)
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .global(true)
+                .help("Configuration file [default: mainstay.toml, if there is one]"),
+        )
+        .subcommand(Command::new("serve").about("Answer requests until SIGTERM or Ctrl-C"))
+        .subcommand(migrate())
+        .subcommand(Command::new("routes").about("Print what is decided about every endpoint"))
+        .subcommand(Command::new("openapi").about("Print the OpenAPI 3.1 document"))
+        .subcommand(
+            Command::new("errors")
+                .about("Print the error registry as JSON")
+                .arg(markdown("Print the catalogue for people instead")),
+        )
+        .subcommand(
+            Command::new("config")
+                .about("Print the effective configuration and where each value comes from")
+                .arg(markdown("Print the reference of every knob instead")),
+        )
+        .subcommands(A::commands())
+}
+
+fn migrate() -> Command {
+    Command::new("migrate")
+        .about("Bring the database's schema up to date")
+        .subcommand_required(true)
+        .subcommand(Command::new("up").about("Apply what is pending"))
+        .subcommand(Command::new("status").about("Print every migration and its state"))
+        .subcommand(Command::new("plan").about("Print what `up` would run"))
+}
+
+fn markdown(help: &'static str) -> Arg {
+    Arg::new("markdown").long("markdown").action(ArgAction::SetTrue).help(help)
+}

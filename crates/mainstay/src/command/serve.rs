@@ -1,0 +1,81 @@
+//! `serve`: from the configuration to exit code 0.
+
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    app::{Application, Failure, Instance, Overrides},
+    config::Framework,
+    telemetry::Telemetry,
+};
+
+/// How long the last lines of the log may take to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) async fn run<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+) -> Result<ExitCode, Failure> {
+    let telemetry = Telemetry::init(&framework.log, |tell| {
+        mainstay_web::current(|request| tell(request.id(), request.trace()));
+    })
+    .map_err(|error| Failure::unexpected("the log cannot be written", &error))?;
+    let log = telemetry.request_log();
+    let mut stop = Stop::listen()?;
+    let instance = Instance::start::<A>(framework, settings, log, Overrides::default()).await?;
+    announce::<A>(framework, &instance);
+    stop.asked().await;
+    tracing::info!("draining");
+    let drained = instance.stop().await;
+    tracing::info!(
+        completed = drained.completed,
+        connections_aborted = drained.connections_aborted,
+        "stopped"
+    );
+    telemetry.flush(FLUSH_TIMEOUT);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The signals that ask a process to stop.
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    /// From here on the signals no longer kill.
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::unexpected("signals cannot be handled", &error))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Says where to go: to the log as one event, and to a person at a terminal in full.
+fn announce<A: Application>(framework: &Framework, instance: &Instance) {
+    let api = format!("http://{}", instance.api_address());
+    let docs = format!("{api}/docs");
+    let ops = format!("http://{}/readyz", instance.ops_address());
+    let database = framework.database.url.to_string();
+    tracing::info!(service = A::NAME, version = A::VERSION, api, docs, ops, database, "serving");
+    if std::io::stderr().is_terminal() {
+        super::complain(&format_args!(
+            "\n  {} {}\n\n  API   {api}\n  docs  {docs}\n  ops   {ops}\n  data  {database}\n\n  \
+             Ctrl-C stops it.\n",
+            A::NAME,
+            A::VERSION,
+        ));
+    }
+}

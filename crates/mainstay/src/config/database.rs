@@ -1,0 +1,111 @@
+//! The `[database]` section, and a URL made from the usual `DB_*` variables.
+
+use std::time::Duration;
+
+use mainstay_core::Secret;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    error::Origin,
+    loader::Loader,
+    section::{Raw, RawSection},
+    value::ConnectionUrl,
+};
+use crate::{choice, section};
+
+choice! {
+    /// When migrations run.
+    pub enum MigrateAtStart {
+        /// Before the service answers.
+        Auto = "auto",
+        /// By the `migrate` command only; a service behind its schema does not start.
+        Manual = "manual",
+    }
+}
+
+section! {
+    /// The database.
+    pub struct Database in "database", prepare compose_url, check complete {
+        /// Where it is: `sqlite:PATH`, relative to the working folder, or `postgres://…`.
+        url: ConnectionUrl = "sqlite:data/service.db", env "DATABASE_URL";
+        /// Host of a PostgreSQL server; with the four knobs below it stands in for a `url` that is
+        /// not set in the same place.
+        host: Option<String> = "", env "DB_HOST";
+        /// Port of the server; unset leaves it to the driver.
+        port: Option<u16> = "", env "DB_PORT";
+        /// Name of the database.
+        name: Option<String> = "", env "DB_NAME";
+        /// Who logs in.
+        user: Option<String> = "", env "DB_USER";
+        /// Their password.
+        password: Option<Secret<String>> = "", env "DB_PASSWORD";
+        /// Connections that read at the same time (SQLite has one more, which writes).
+        readers: usize = "4", range 1..=64;
+        /// Longest wait for a lock that another process holds.
+        busy_timeout: Duration as ms = "2000", range 1..=60000;
+        /// Longest run of one statement.
+        statement_timeout: Duration as ms = "5000", range 1..=600_000;
+        /// Reads that may wait for a connection; more are refused at once.
+        read_queue_max: usize = "1024", range 1..=1_000_000;
+        /// Writes that may wait for the next commit; more are refused at once.
+        write_queue_max: usize = "1024", range 1..=1_000_000;
+        /// Whether migrations run when the service starts.
+        migrate_at_start: MigrateAtStart = "auto";
+    }
+}
+
+/// The rank of a source: a stronger one overrides.
+const fn layer(origin: &Origin) -> u8 {
+    match origin {
+        Origin::Default => 0,
+        Origin::File { .. } => 1,
+        Origin::Environment(_) => 2,
+    }
+}
+
+/// Makes the URL from its parts where the parts come from a stronger source than the URL.
+fn compose_url(raw: &mut RawSection) {
+    let host = raw.get("host");
+    if host.text.is_empty() || layer(&host.origin) <= layer(&raw.get("url").origin) {
+        return;
+    }
+    let origin = host.origin.clone();
+    let encoded = |key| utf8_percent_encode(&raw.get(key).text, NON_ALPHANUMERIC).to_string();
+    let part = |mark, key| match encoded(key) {
+        text if text.is_empty() => text,
+        text => format!("{mark}{text}"),
+    };
+    let login = match part("", "user") + &part(":", "password") {
+        login if login.is_empty() => login,
+        login => login + "@",
+    };
+    // Not encoded: a dot is part of a host, and an IPv6 address stands in brackets.
+    let host = if host.text.contains(':') { format!("[{}]", host.text) } else { host.text.clone() };
+    let text = format!("postgres://{login}{host}{}{}", part(":", "port"), part("/", "name"));
+    raw.set("url", Raw { text, origin });
+}
+
+fn complete(database: &Database, loader: &mut Loader) {
+    if database.busy_timeout > database.statement_timeout {
+        loader.conflict(
+            &["database.busy_timeout_ms", "database.statement_timeout_ms"],
+            "a statement that waits for a lock would be stopped before the wait may end",
+            "make busy_timeout_ms at most statement_timeout_ms",
+        );
+    }
+    let url_is_default = loader.origin("database.url") == Some(&Origin::Default);
+    let part_of_nothing = database.host.is_none() && url_is_default;
+    let parts = [
+        ("database.port", database.port.is_some()),
+        ("database.name", database.name.is_some()),
+        ("database.user", database.user.is_some()),
+        ("database.password", database.password.is_some()),
+    ];
+    for (key, _) in parts.into_iter().filter(|(_, is_set)| part_of_nothing && *is_set) {
+        loader.conflict(
+            &[key],
+            "it is part of an address without a host, so it would have no effect",
+            "set DB_HOST as well, or DATABASE_URL instead",
+        );
+    }
+}

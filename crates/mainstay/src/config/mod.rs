@@ -1,0 +1,29 @@
+//! Layered configuration: built-in defaults, then a TOML file, then the environment.
+//!
+//! Each knob is declared once, with [`section!`](crate::section). The declaration is the struct that
+//! the program reads, the parser, the documentation and the list of names that are not mistakes.
+//! [`Loader`] reads any number of sections and reports everything wrong with all of them at once.
+
+mod database;
+mod document;
+mod effective;
+mod error;
+mod framework;
+mod loader;
+mod section;
+mod sources;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use database::{Database, MigrateAtStart};
+pub use effective::{Effective, Setting};
+pub use error::{ConfigError, ConfigErrors, Origin};
+pub use framework::{
+    ClientAddress, ForwardedHeader, Framework, Hsts, Http, Limits, Log, LogFormat, Ops, Shutdown,
+};
+pub use loader::Loader;
+pub use section::{Knob, Raw, RawSection, Reader, Section, SectionInfo};
+pub use sources::{ConfigFile, Sources};
+pub use value::{ConnectionUrl, CorsOrigin, Directives, Kind, Value, milliseconds, seconds};

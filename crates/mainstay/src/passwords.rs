@@ -1,0 +1,318 @@
+//! Password hashing (argon2id) that cannot take the machine from everything else.
+//!
+//! A hash costs a core for tens of milliseconds and 19 MiB, on purpose. So few run at a time, few
+//! wait, and the rest is refused at once: a flood of log-ins slows log-ins and nothing else.
+
+use std::{borrow::Cow, fmt, sync::Arc, thread, time::Duration};
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
+    password_hash::{self, phc},
+};
+use mainstay_core::{Code, Fault, FaultSet, Kind, Secret};
+use tokio::{sync::Semaphore, task};
+
+/// OWASP's second choice for argon2id (Password Storage Cheat Sheet): 19 MiB and two passes.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// With some 25 hashes a second on a core, the last in the queue waits about a second: as long as
+/// [`PasswordsBusy`] asks those it turns away to wait.
+const QUEUE_PER_CORE: usize = 25;
+
+/// How much hashing there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordOptions {
+    /// Hashes computed at the same time; each has a core and 19 MiB. At least 1.
+    pub concurrency: usize,
+    /// Callers that may wait for their turn.
+    pub queue_max: usize,
+}
+
+impl Default for PasswordOptions {
+    /// One for each core.
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self { concurrency: cores, queue_max: cores * QUEUE_PER_CORE }
+    }
+}
+
+/// A hash as it is stored: a PHC string with the algorithm, its parameters and the salt.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(phc::PasswordHash);
+
+/// A stored text that is no password hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored password hash is not a PHC string of argon2")]
+pub struct InvalidPasswordHash;
+
+impl PasswordHash {
+    /// Reads what [`to_phc`](Self::to_phc) wrote, or another argon2 implementation.
+    pub fn parse(text: &str) -> Result<Self, InvalidPasswordHash> {
+        let hash = phc::PasswordHash::new(text).map_err(|_| InvalidPasswordHash)?;
+        // What cannot be computed again is found here, so that no log-in meets it.
+        let is_argon2 = Algorithm::try_from(hash.algorithm.as_str()).is_ok();
+        let is_known_version = hash.version.is_none_or(|v| Version::try_from(v).is_ok());
+        let has_parameters = Params::try_from(&hash).is_ok();
+        let is_complete = hash.salt.is_some() && hash.hash.is_some();
+        (is_argon2 && is_known_version && has_parameters && is_complete)
+            .then_some(Self(hash))
+            .ok_or(InvalidPasswordHash)
+    }
+
+    /// The text to store. Do not log it: it can be attacked offline.
+    pub fn to_phc(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+/// More passwords wait to be hashed than can be in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue for password hashing is full")]
+pub struct PasswordsBusy;
+
+impl PasswordsBusy {
+    /// The code every refusal for lack of capacity carries, whatever is short.
+    const CODE: Code = Code::new(
+        "OVERLOADED",
+        Kind::Overloaded,
+        "The service has more work than it can finish in time",
+    );
+}
+
+impl Fault for PasswordsBusy {
+    fn code(&self) -> Code {
+        Self::CODE
+    }
+
+    fn detail(&self) -> Cow<'static, str> {
+        Self::CODE.meaning.into()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
+    }
+}
+
+impl FaultSet for PasswordsBusy {
+    fn declare(codes: &mut Vec<Code>) {
+        codes.push(Self::CODE);
+    }
+}
+
+/// Hashes and verifies passwords on the runtime's blocking threads; cheap to clone.
+#[derive(Clone)]
+pub struct Passwords(Arc<Inner>);
+
+struct Inner {
+    argon2: Argon2<'static>,
+    /// One permit for everybody who waits or is served.
+    places: Arc<Semaphore>,
+    /// One permit for everybody who is served; first come, first served.
+    turns: Arc<Semaphore>,
+    /// What is verified when there is no account.
+    ///
+    /// Its salt and its output are random bytes and not the hash of anything: comparing against it
+    /// costs exactly what a real comparison costs, nobody knows a password that matches, and it
+    /// is at hand when the first request arrives, without 40 ms of work at the start.
+    nobody: PasswordHash,
+}
+
+impl Passwords {
+    /// Hashes with 19 MiB, two passes, one lane. Panics when the system has no random numbers.
+    pub fn new(options: PasswordOptions) -> Self {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("within argon2's bounds");
+        Self::with_params(options, params)
+    }
+
+    fn with_params(options: PasswordOptions, params: Params) -> Self {
+        let PasswordOptions { concurrency, queue_max } = options;
+        let concurrency = concurrency.max(1);
+        Self(Arc::new(Inner {
+            nobody: hash_of_nothing(&params),
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            places: Arc::new(Semaphore::new(concurrency + queue_max)),
+            turns: Arc::new(Semaphore::new(concurrency)),
+        }))
+    }
+
+    /// Hashes a new password with a salt of its own. Refused at once when the queue is full.
+    ///
+    /// Dropping the future before its turn costs nothing; a hash that has begun is finished.
+    pub async fn hash(&self, password: &Secret<String>) -> Result<PasswordHash, PasswordsBusy> {
+        let hashed = self.in_turn(password, |inner, password| {
+            inner.argon2.hash_password(password.reveal().as_bytes())
+        });
+        // The password is shorter than 4 GiB and the parameters are valid; what remains is a
+        // system without random numbers, which `new` would have found.
+        Ok(PasswordHash(hashed.await?.expect("hashing a password cannot fail")))
+    }
+
+    /// Whether the password is the one that was hashed. Without a hash (no such account, or one
+    /// without a password) it takes as long, and the answer is no.
+    ///
+    /// Dropping the future before its turn costs nothing; a comparison that has begun is finished.
+    pub async fn verify(
+        &self,
+        password: &Secret<String>,
+        hash: Option<&PasswordHash>,
+    ) -> Result<bool, PasswordsBusy> {
+        let hash = hash.unwrap_or(&self.0.nobody).0.clone();
+        self.in_turn(password, move |inner, password| {
+            // Every error is a no: `parse` has refused hashes that cannot be computed.
+            inner.argon2.verify_password(password.reveal().as_bytes(), &hash).is_ok()
+        })
+        .await
+    }
+
+    /// Runs work on a blocking thread when its turn comes.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        password: &Secret<String>,
+        work: impl FnOnce(&Inner, &Secret<String>) -> T + Send + 'static,
+    ) -> Result<T, PasswordsBusy> {
+        let place = self.0.places.clone().try_acquire_owned().map_err(|_| PasswordsBusy)?;
+        let turn = self.0.turns.clone().acquire_owned().await.map_err(|_| PasswordsBusy)?;
+        let (inner, password) = (self.0.clone(), password.clone());
+        let working = task::spawn_blocking(move || {
+            // Held until the work ends, even when nobody waits for it any longer: it is the work
+            // that occupies the core.
+            let _held = (place, turn);
+            work(&inner, &password)
+        });
+        working.await.map_err(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down.
+            Err(_) => PasswordsBusy,
+        })
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords")
+            .field("places_left", &self.0.places.available_permits())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A hash with these parameters that no password has.
+fn hash_of_nothing(params: &Params) -> PasswordHash {
+    let random = || password_hash::try_generate_salt().expect("the system has random numbers");
+    let output = [random(), random()].concat();
+    PasswordHash(phc::PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params.try_into().expect("every parameter set has a text"),
+        salt: Some(phc::Salt::new(&random()).expect("16 bytes are a salt")),
+        hash: Some(phc::Output::new(&output).expect("32 bytes are an output")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    /// The least argon2 allows, so that tests are quick; the rules do not depend on it.
+    fn cheap(concurrency: usize, queue_max: usize) -> Passwords {
+        let params = Params::new(Params::MIN_M_COST, 1, 1, None).expect("the least allowed");
+        Passwords::with_params(PasswordOptions { concurrency, queue_max }, params)
+    }
+
+    fn secret(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn only_the_hashed_password_verifies() {
+        let passwords = cheap(1, 0);
+        let hash = passwords.hash(&secret("correct horse")).await.expect("not busy");
+        let stored = PasswordHash::parse(&hash.to_phc()).expect("written by us");
+        assert_eq!(passwords.verify(&secret("correct horse"), Some(&stored)).await, Ok(true));
+        assert_eq!(passwords.verify(&secret("correct hors"), Some(&stored)).await, Ok(false));
+        assert_eq!(passwords.verify(&secret("correct horse"), None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn two_hashes_of_one_password_differ() {
+        let passwords = cheap(1, 0);
+        let first = passwords.hash(&secret("correct horse")).await.expect("not busy");
+        let second = passwords.hash(&secret("correct horse")).await.expect("not busy");
+        assert_ne!(first, second);
+    }
+
+    #[tokio::test]
+    async fn nobody_costs_as_much_as_somebody() {
+        let passwords = Passwords::new(PasswordOptions::default());
+        let real = passwords.hash(&secret("correct horse")).await.expect("not busy").to_phc();
+        assert!(real.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{real}");
+        let nobody = passwords.0.nobody.to_phc();
+        let cost = |phc: &str| phc.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(cost(&nobody), cost(&real));
+        assert_eq!(nobody.len(), real.len());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let passwords = cheap(1, 1);
+        let _served = passwords.0.turns.clone().acquire_owned().await.expect("open");
+        let _place = passwords.0.places.clone().acquire_owned().await.expect("open");
+        let password = secret("correct horse");
+        let mut waiting = pin!(passwords.hash(&password));
+        assert!(poll_once(waiting.as_mut()).is_pending());
+        assert_eq!(passwords.verify(&password, None).await, Err(PasswordsBusy));
+        assert_eq!(PasswordsBusy.retry_after(), Some(Duration::from_secs(1)));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_before_its_turn_costs_nothing() {
+        let passwords = cheap(1, 1);
+        let served = passwords.0.turns.clone().acquire_owned().await.expect("open");
+        let password = secret("correct horse");
+        {
+            let mut waiting = pin!(passwords.hash(&password));
+            assert!(poll_once(waiting.as_mut()).is_pending());
+            assert_eq!(passwords.0.places.available_permits(), 1);
+        }
+        assert_eq!(passwords.0.places.available_permits(), 2);
+        drop(served);
+        assert_eq!(passwords.verify(&password, None).await, Ok(false));
+    }
+
+    #[test]
+    fn what_is_no_complete_argon2_hash_is_refused() {
+        for text in [
+            "",
+            "correct horse",
+            "$2b$12$abcdefghijklmnopqrstuv",
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ",
+            "$argon2id$v=18$m=19456,t=2,p=1$c2FsdHNhbHQ$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD",
+            "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
+        ] {
+            assert_eq!(PasswordHash::parse(text).err(), Some(InvalidPasswordHash), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hash_does_not_print_itself() {
+        let hash = hash_of_nothing(&Params::default());
+        assert_eq!(format!("{hash:?}"), "PasswordHash(..)");
+    }
+}

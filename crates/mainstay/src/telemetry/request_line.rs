@@ -1,0 +1,58 @@
+//! The one line of each request, as JSON or for people.
+
+use mainstay_core::{RequestLine, RequestLog};
+
+use super::{Format, line::Line, pretty, sink::Sink};
+use crate::config::ClientAddress;
+
+/// Writes request lines to the sink.
+#[derive(Debug)]
+pub(super) struct RequestLines {
+    pub(super) sink: Sink,
+    pub(super) format: Format,
+    pub(super) client: ClientAddress,
+}
+
+impl RequestLog for RequestLines {
+    fn record(&self, request: &RequestLine<'_>) {
+        Line::write(&self.sink, |line| match self.format {
+            Format::Json => json(line, request, self.client),
+            Format::Pretty(colours) => pretty::request(line, request, self.client, colours),
+        });
+    }
+}
+
+/// The level of a request: a 5xx is a defect of the service, anything else is its work.
+pub(super) const fn level(request: &RequestLine<'_>) -> tracing::Level {
+    if request.status >= 500 { tracing::Level::ERROR } else { tracing::Level::INFO }
+}
+
+fn json(line: &mut Line, request: &RequestLine<'_>, client: ClientAddress) {
+    line.open(request.time, super::level_name(level(request)));
+    line.raw(",\"msg\":\"request\"");
+    line.request(request.id, request.trace);
+    if let Some(subject) = request.subject {
+        let mut buffer = [0; 36];
+        line.token("user_id", subject.0.as_hyphenated().encode_lower(&mut buffer));
+    }
+    line.text("module", request.module);
+    line.text("method", request.method);
+    line.text("route", request.route);
+    line.number("status", request.status);
+    line.key("ms");
+    line.thousandths(request.duration.as_micros() as u64);
+    line.number("bytes_in", request.bytes_in);
+    line.number("bytes_out", request.bytes_out);
+    if let Some(code) = request.code {
+        line.text("code", code.name);
+    }
+    if let Some(cause) = request.cause {
+        line.display("cause", format_args!("{cause}"));
+    }
+    if client != ClientAddress::Off {
+        line.raw(",\"client\":\"");
+        line.client(request.client, client);
+        line.raw("\"");
+    }
+    line.raw("}");
+}

@@ -1,0 +1,41 @@
+//! A thread that reads: one statement at a time, stopped when its caller goes away.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+
+use super::{Statement, failure_of_role, queue::Queue, statement, ticket::Watch};
+use crate::{database::Outcome, error::StoreError};
+
+pub(super) struct Reader {
+    pub(super) connection: Connection,
+    pub(super) watch: Watch,
+    pub(super) queue: Arc<Queue<Statement>>,
+    pub(super) statement_timeout: Duration,
+}
+
+impl Reader {
+    /// Serves until the queue is closed and empty.
+    pub(super) fn serve(self) {
+        while let Some(job) = self.queue.take() {
+            if job.ticket.start() {
+                let result = self.run(&job);
+                // An error here is a caller that has gone.
+                let _ = job.reply.send(result);
+            }
+        }
+    }
+
+    fn run(&self, job: &Statement) -> Result<Outcome, StoreError> {
+        if !statement::is_read(&self.connection, job.sql)? {
+            return Err(failure_of_role(job.sql));
+        }
+        let deadline = Instant::now() + self.statement_timeout;
+        self.watch.during(deadline, Some(job.ticket.clone()), || {
+            statement::run(&self.connection, job.sql, &job.params)
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! An interactive transaction: the caller's end, and the loop that serves it on the writer's
+//! thread.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{super::Outcome, savepoint, statement, ticket::{Ticket, Watch}};
+use crate::{
+    error::{Cause, StoreError},
+    value::Value,
+};
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What a transaction asks of the writer.
+pub(super) enum Request {
+    Run { sql: &'static str, params: Vec<Value>, reply: Reply<Outcome> },
+    Commit { reply: Reply<()> },
+    Rollback { reply: Reply<()> },
+}
+
+/// The writer's end.
+pub(super) struct Session {
+    pub(super) ticket: Arc<Ticket>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    /// Tells the caller that its savepoint is set.
+    pub(super) opened: Reply<()>,
+}
+
+/// How a session left its savepoint.
+pub(super) enum End {
+    /// Released. To be answered after the commit of the group.
+    Committed(Reply<()>),
+    /// Undone, or never begun; nobody waits for anything.
+    Undone,
+}
+
+/// How long a session may last.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) statement: Duration,
+    pub(super) idle: Duration,
+    pub(super) whole: Duration,
+}
+
+impl Session {
+    /// Serves the transaction to its end inside a savepoint.
+    ///
+    /// The enclosing transaction may be gone afterwards: SQLite ends it by itself when the disk is
+    /// full or a write is interrupted. The caller of this checks.
+    pub(super) fn serve(self, connection: &Connection, watch: &Watch, limits: Limits) -> End {
+        let begun = savepoint::begin(connection);
+        let failed = begun.is_err();
+        if self.opened.send(begun).is_err() || failed {
+            savepoint::undo(connection);
+            return End::Undone;
+        }
+        let deadline = Instant::now() + limits.whole;
+        let mut doomed = false;
+        loop {
+            let patience = limits.idle.min(deadline.saturating_duration_since(Instant::now()));
+            match self.requests.recv_timeout(patience) {
+                Ok(Request::Run { reply, .. }) if doomed => drop(reply.send(Err(doomed_error()))),
+                Ok(Request::Run { sql, params, reply }) => {
+                    let until = deadline.min(Instant::now() + limits.statement);
+                    let result =
+                        watch.during(until, None, || statement::run(connection, sql, &params));
+                    doomed = result.is_err();
+                    // A caller that dropped the statement does not know what it did.
+                    doomed |= reply.send(result).is_err();
+                }
+                Ok(Request::Commit { reply }) => return commit(connection, reply, doomed),
+                Ok(Request::Rollback { reply }) => {
+                    savepoint::undo(connection);
+                    let _ = reply.send(Ok(()));
+                    return End::Undone;
+                }
+                // Dropped, or out of time: the closed channel tells the caller.
+                Err(_) => {
+                    savepoint::undo(connection);
+                    return End::Undone;
+                }
+            }
+        }
+    }
+}
+
+fn commit(connection: &Connection, reply: Reply<()>, doomed: bool) -> End {
+    let result = match doomed {
+        true => Err(doomed_error()),
+        false if reply.is_closed() => Err(doomed_error()),
+        false => savepoint::keep(connection),
+    };
+    match result {
+        Ok(()) => End::Committed(reply),
+        Err(error) => {
+            savepoint::undo(connection);
+            let _ = reply.send(Err(error));
+            End::Undone
+        }
+    }
+}
+
+fn doomed_error() -> StoreError {
+    StoreError::Internal(Cause::text("an earlier statement of the transaction failed"))
+}
+
+/// The caller's end. Dropping it rolls back: the writer sees the channel close.
+pub(crate) struct SqliteTransaction {
+    requests: mpsc::Sender<Request>,
+}
+
+impl SqliteTransaction {
+    pub(super) fn new(requests: mpsc::Sender<Request>) -> Self {
+        Self { requests }
+    }
+
+    pub(crate) async fn run(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Outcome, StoreError> {
+        self.ask(|reply| Request::Run { sql, params, reply }).await
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.ask(|reply| Request::Commit { reply }).await
+    }
+
+    pub(crate) async fn rollback(self) -> Result<(), StoreError> {
+        self.ask(|reply| Request::Rollback { reply }).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).map_err(|_| out_of_time())?;
+        // The writer may give the session up between the two lines.
+        answer.await.unwrap_or_else(|_| Err(out_of_time()))
+    }
+}
+
+fn out_of_time() -> StoreError {
+    StoreError::TimedOut(Cause::text(
+        "the transaction was rolled back: it was idle or open for too long, or the writer stopped",
+    ))
+}

@@ -1,0 +1,220 @@
+//! The thread that writes, with group commit.
+//!
+//! All jobs that wait, up to `batch_max`, share one transaction, each in a savepoint of its own.
+//! An error undoes its own savepoint only. One `COMMIT` makes the group durable, and every member
+//! is answered after it: an error too, because it may rest on a neighbour's uncommitted row. When
+//! nobody else waits the group is one job, and nothing waits for company.
+//!
+//! SQLite ends the whole transaction by itself when the disk is full or a write is interrupted.
+//! Then the statements that had succeeded run again in a new group, without the one that failed.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+
+use super::{
+    Statement,
+    queue::Queue,
+    savepoint,
+    session::{End, Limits, Session},
+    statement,
+    ticket::Watch,
+};
+use crate::{
+    database::Outcome,
+    error::{Cause, StoreError},
+};
+
+/// How old a group may be before a transaction joins it: about one commit on a slow disk. Waiting
+/// longer for a neighbour would cost its members more than a commit of their own.
+const GROUP_AGE_MAX: Duration = Duration::from_millis(5);
+
+/// Work that has the connection to itself, outside any transaction.
+pub(super) type Exclusive = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// What waits for the writer.
+pub(super) enum Job {
+    Statement(Statement),
+    Session(Session),
+    Exclusive(Exclusive),
+}
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) watch: Watch,
+    pub(super) queue: Arc<Queue<Job>>,
+    pub(super) batch_max: usize,
+    pub(super) limits: Limits,
+}
+
+/// A member that waits for the group's commit.
+enum Member {
+    Statement(Statement, Result<Outcome, StoreError>),
+    Session(tokio::sync::oneshot::Sender<Result<(), StoreError>>),
+}
+
+impl Member {
+    fn answer(self) {
+        // An error here is a caller that has gone.
+        match self {
+            Self::Statement(statement, result) => drop(statement.reply.send(result)),
+            Self::Session(reply) => drop(reply.send(Ok(()))),
+        }
+    }
+
+    fn refuse(self, error: StoreError) {
+        match self {
+            Self::Statement(statement, _) => drop(statement.reply.send(Err(error))),
+            Self::Session(reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+impl Writer {
+    /// Serves until the queue is closed and empty.
+    pub(super) fn serve(mut self) {
+        loop {
+            let mut jobs = self.queue.take_up_to(self.batch_max);
+            if jobs.is_empty() {
+                break;
+            }
+            while let Some(job) = jobs.pop_front() {
+                match job {
+                    Job::Exclusive(work) => work(&mut self.connection),
+                    job => {
+                        jobs.push_front(job);
+                        self.run_group(&mut jobs);
+                    }
+                }
+            }
+        }
+        self.tidy();
+    }
+
+    /// Runs jobs from the front in one transaction, and leaves those it does not take.
+    fn run_group(&self, jobs: &mut VecDeque<Job>) {
+        if let Err(error) = savepoint::begin_group(&self.connection) {
+            refuse(jobs, &error);
+            return;
+        }
+        let begun = Instant::now();
+        let mut members = Vec::with_capacity(jobs.len());
+        while let Some(job) = jobs.pop_front() {
+            let full = !members.is_empty() && begun.elapsed() > GROUP_AGE_MAX;
+            match job {
+                Job::Statement(statement) => self.run_statement(statement, &mut members),
+                Job::Session(session) if !full => self.run_session(session, &mut members),
+                job => {
+                    jobs.push_front(job);
+                    break;
+                }
+            }
+            if self.connection.is_autocommit() {
+                run_again(members, jobs);
+                return;
+            }
+        }
+        self.commit(members);
+    }
+
+    fn run_statement(&self, statement: Statement, members: &mut Vec<Member>) {
+        if !statement.again && !statement.ticket.start() {
+            return;
+        }
+        let result = self.run_in_savepoint(&statement);
+        members.push(Member::Statement(statement, result));
+    }
+
+    fn run_session(&self, session: Session, members: &mut Vec<Member>) {
+        if !session.ticket.start() {
+            return;
+        }
+        if let End::Committed(reply) = session.serve(&self.connection, &self.watch, self.limits) {
+            members.push(Member::Session(reply));
+        }
+    }
+
+    fn run_in_savepoint(&self, job: &Statement) -> Result<Outcome, StoreError> {
+        savepoint::begin(&self.connection)?;
+        let deadline = Instant::now() + self.limits.statement;
+        let outcome = self.watch.during(deadline, None, || {
+            statement::run(&self.connection, job.sql, &job.params)
+        });
+        let outcome = outcome.and_then(|outcome| {
+            savepoint::keep(&self.connection)?;
+            Ok(outcome)
+        });
+        if outcome.is_err() {
+            savepoint::undo(&self.connection);
+        }
+        outcome
+    }
+
+    fn commit(&self, members: Vec<Member>) {
+        match savepoint::commit_group(&self.connection) {
+            Ok(()) => members.into_iter().for_each(Member::answer),
+            Err(error) => {
+                let _ = savepoint::rollback(&self.connection);
+                self.commit_failed(members, &error);
+            }
+        }
+    }
+
+    /// A deferred constraint speaks at the commit and does not say whose it was: each statement is
+    /// tried alone. Any other error is about the disk, and everybody's.
+    fn commit_failed(&self, members: Vec<Member>, error: &StoreError) {
+        let deferred = matches!(error, StoreError::Constraint { .. });
+        if !deferred || members.len() == 1 {
+            members.into_iter().for_each(|member| member.refuse(error.clone()));
+            return;
+        }
+        for member in members {
+            match member {
+                Member::Statement(statement, _) => {
+                    let alone = Job::Statement(Statement { again: true, ..statement });
+                    self.run_group(&mut VecDeque::from([alone]));
+                }
+                Member::Session(_) => member.refuse(lost()),
+            }
+        }
+    }
+
+    /// Leaves statistics for the next start and an empty log. Failing costs neither data nor more
+    /// than the next start's recovery.
+    fn tidy(&self) {
+        let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+}
+
+/// After SQLite ended the transaction: answers the job that did it, and puts those that had
+/// succeeded back to the front, in their order.
+fn run_again(members: Vec<Member>, jobs: &mut VecDeque<Job>) {
+    for member in members.into_iter().rev() {
+        match member {
+            Member::Statement(statement, Ok(_)) => {
+                jobs.push_front(Job::Statement(Statement { again: true, ..statement }));
+            }
+            Member::Statement(..) => member.answer(),
+            Member::Session(_) => member.refuse(lost()),
+        }
+    }
+}
+
+fn lost() -> StoreError {
+    StoreError::Unavailable(Cause::text("the commit shared with other transactions failed"))
+}
+
+/// Answers everybody who needed the write lock, instead of letting each wait for it in turn.
+fn refuse(jobs: &mut VecDeque<Job>, error: &StoreError) {
+    for job in std::mem::take(jobs) {
+        match job {
+            Job::Statement(statement) => drop(statement.reply.send(Err(error.clone()))),
+            Job::Session(session) => drop(session.opened.send(Err(error.clone()))),
+            exclusive @ Job::Exclusive(_) => jobs.push_back(exclusive),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Rate limits kept in this process.

@@ -1,0 +1,44 @@
+//! The edge as what the server's connections call.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{Request, Response, StatusCode},
+    response::IntoResponse,
+};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::{Edge, finish::Finish, line::Line};
+use crate::{
+    codes,
+    respond::Problem,
+    server::{Peer, Service},
+};
+
+impl Service for Edge {
+    async fn call(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        self.handle(request.map(Body::new), &peer).await
+    }
+
+    fn refuse(&self, status: StatusCode, peer: Peer) -> Response<Bytes> {
+        let code = match status {
+            StatusCode::REQUEST_TIMEOUT => codes::REQUEST_TIMEOUT,
+            StatusCode::URI_TOO_LONG => codes::URI_TOO_LONG,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => codes::HEAD_TOO_LARGE,
+            _ => codes::MALFORMED_REQUEST,
+        };
+        // Nothing of the head is known, so the line says only that somebody was refused.
+        let unknown = Request::new(Body::empty());
+        let line = Line::begin(self, &unknown, &peer);
+        let finish = Finish::begin(self, &unknown);
+        let response = finish.end(self, line, Problem::new(code).into_response());
+        response.map(|body| {
+            // A problem's body is in memory, so it is there at once.
+            let collected = futures_util::FutureExt::now_or_never(body.collect());
+            collected.and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default()
+        })
+    }
+}
