@@ -18,9 +18,6 @@
 //! }
 //! ```
 
-// The derives name this crate, also when it is this crate that uses them.
-extern crate self as mainstay;
-
 pub mod config;
 pub mod passwords;
 pub mod telemetry;

@@ -21,9 +21,31 @@ const LANES: u32 = 1;
 /// [`PasswordsBusy`] asks those it turns away to wait.
 const QUEUE_PER_CORE: usize = 25;
 
+/// What one hash costs whoever computes it: this service once a log-in, an attacker once a guess.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PasswordCost {
+    /// 19 MiB and two passes: some 25 hashes a second on a core.
+    #[default]
+    Recommended,
+    /// The least argon2 allows. Protects nothing: for tests that are not about the cost.
+    Least,
+}
+
+impl PasswordCost {
+    fn params(self) -> Params {
+        let params = match self {
+            Self::Recommended => Params::new(MEMORY_KIB, PASSES, LANES, None),
+            Self::Least => Params::new(Params::MIN_M_COST, Params::MIN_T_COST, LANES, None),
+        };
+        params.expect("both are within argon2's bounds")
+    }
+}
+
 /// How much hashing there may be.
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordOptions {
+    /// Of one hash.
+    pub cost: PasswordCost,
     /// Hashes computed at the same time; each has a core and 19 MiB. At least 1.
     pub concurrency: usize,
     /// Callers that may wait for their turn.
@@ -34,7 +56,11 @@ impl Default for PasswordOptions {
     /// One for each core.
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self { concurrency: cores, queue_max: cores * QUEUE_PER_CORE }
+        Self {
+            cost: PasswordCost::Recommended,
+            concurrency: cores,
+            queue_max: cores * QUEUE_PER_CORE,
+        }
     }
 }
 
@@ -126,15 +152,10 @@ struct Inner {
 }
 
 impl Passwords {
-    /// Hashes with 19 MiB, two passes, one lane. Panics when the system has no random numbers.
+    /// Starts no thread. Panics when the system has no random numbers.
     pub fn new(options: PasswordOptions) -> Self {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("within argon2's bounds");
-        Self::with_params(options, params)
-    }
-
-    fn with_params(options: PasswordOptions, params: Params) -> Self {
-        let PasswordOptions { concurrency, queue_max } = options;
-        let concurrency = concurrency.max(1);
+        let PasswordOptions { cost, concurrency, queue_max } = options;
+        let (params, concurrency) = (cost.params(), concurrency.max(1));
         Self(Arc::new(Inner {
             nobody: hash_of_nothing(&params),
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
@@ -226,10 +247,8 @@ mod tests {
 
     use super::*;
 
-    /// The least argon2 allows, so that tests are quick; the rules do not depend on it.
     fn cheap(concurrency: usize, queue_max: usize) -> Passwords {
-        let params = Params::new(Params::MIN_M_COST, 1, 1, None).expect("the least allowed");
-        Passwords::with_params(PasswordOptions { concurrency, queue_max }, params)
+        Passwords::new(PasswordOptions { cost: PasswordCost::Least, concurrency, queue_max })
     }
 
     fn secret(text: &str) -> Secret<String> {
@@ -304,7 +323,7 @@ mod tests {
             "$2b$12$abcdefghijklmnopqrstuv",
             "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ",
             "$argon2id$v=18$m=19456,t=2,p=1$c2FsdHNhbHQ$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD",
-            "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
+            "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD",
         ] {
             assert_eq!(PasswordHash::parse(text).err(), Some(InvalidPasswordHash), "{text}");
         }

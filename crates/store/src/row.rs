@@ -109,10 +109,7 @@ mod tests {
             cause(row.get::<i64>("email").unwrap_err()),
             "column email holds Text, which cannot be read as i64"
         );
-        assert_eq!(
-            cause(row.get::<i64>("name").unwrap_err()),
-            "the result has no column name"
-        );
+        assert_eq!(cause(row.get::<i64>("name").unwrap_err()), "the result has no column name");
         assert_eq!(format!("{row:?}"), r#"{"email": Text}"#);
     }
 }

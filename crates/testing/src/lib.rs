@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The test kit. A test starts the service by the production builder and changes five things: the
+//! database's place, the ports, the clock, where the log goes, and that an undeclared answer panics.
+
+mod app;
+mod client;
+mod clock;
+mod coverage;
+mod log;
+
+pub use app::{TestApp, TestOptions};
+pub use client::{Call, Reply};
+pub use clock::ManualClock;
+pub use log::CapturedLog;

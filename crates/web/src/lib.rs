@@ -5,7 +5,6 @@
 //! (sockets). `docs/request-life.md` shows the same on one screen.
 
 pub mod codes;
-#[path = "/tmp/wk/stub_contract.rs"]
 pub mod contract;
 pub mod edge;
 pub mod endpoint;

@@ -18,9 +18,13 @@ impl Failure {
 
     /// A failure nobody has planned for: the reason is an error's chain.
     pub fn unexpected(what: impl Into<String>, error: &(dyn Error + 'static)) -> Self {
-        let chain = std::iter::successors(Some(error), |error| error.source());
-        let why: Vec<String> = chain.map(ToString::to_string).collect();
-        Self::new(what, why.join(": "), "see the reason above; the log may say more")
+        let mut why = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            why = format!("{why}: {inner}");
+            source = inner.source();
+        }
+        Self::new(what, why, "see the reason above; the log may say more")
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mainstay_core::{Clock, HealthCheck, RequestLog, SystemClock};
-use mainstay_store::{Database, LocalLimiter, LocalLimiterOptions};
+use mainstay_store::{Database, LocalLimiter, LocalLimiterOptions, MigrateError};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
     edge::{Breach, ProblemObserver},
@@ -137,10 +137,9 @@ pub(crate) fn prepare<A: Application>(
 ) -> Result<Prepared, Failure> {
     let Assembly { edge, authenticator, mut health } = A::assemble(resources, settings);
     health.push(Arc::new(resources.database.clone()) as Arc<dyn HealthCheck>);
-    let limiter_options =
-        LocalLimiterOptions { max_keys: framework.limits.keys_max, ..Default::default() };
+    let remembered = LocalLimiterOptions { max_keys: framework.limits.keys_max };
     let parts = EdgeParts {
-        limiter: Arc::new(LocalLimiter::new(resources.clock.clone(), &limiter_options)),
+        limiter: Arc::new(LocalLimiter::with_options(resources.clock.clone(), remembered)),
         authenticator,
         log,
         clock: resources.clock.clone(),
@@ -174,13 +173,13 @@ pub(crate) async fn open<A: Application>(
     let migrator = resources.database.migrate(A::migrations());
     let pending = match framework.database.migrate_at_start {
         MigrateAtStart::Auto => {
-            migrator.up().await.map_err(|error| Failure::unexpected("the migrations failed", &error))?;
+            migrator.up().await.map_err(migration_failure)?;
             0
         }
         MigrateAtStart::Manual => migrator
             .plan()
             .await
-            .map_err(|error| Failure::unexpected("the state of the schema is unknown", &error))?
+            .map_err(migration_failure)?
             .len(),
     };
     if pending > 0 {
@@ -200,8 +199,8 @@ pub(crate) async fn open_unmigrated(
 ) -> Result<Resources, Failure> {
     let (url, database_options) = options::database(framework)?;
     let database = Database::open(&url, &database_options).await.map_err(|error| {
-        let explained = error.explanation();
-        Failure::new(explained.what.clone(), explained.why.clone(), explained.fix.clone())
+        let explained = error.0;
+        Failure::new(explained.what, explained.why, explained.fix)
     })?;
     Ok(resources(database, overrides))
 }
@@ -219,8 +218,22 @@ pub(crate) async fn offline() -> Result<Resources, Failure> {
 
 fn resources(database: Database, overrides: &Overrides) -> Resources {
     let clock = overrides.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
-    let passwords = Passwords::new(overrides.passwords.clone().unwrap_or_default());
+    let passwords = Passwords::new(overrides.passwords.unwrap_or_default());
     Resources { database, clock, passwords }
+}
+
+/// What a failed migration tells an operator.
+pub(crate) fn migration_failure(error: MigrateError) -> Failure {
+    match error {
+        MigrateError::History(explained) => {
+            Failure::new(explained.what, explained.why, explained.fix)
+        }
+        MigrateError::Failed { explanation, cause } => {
+            let why = format!("{}: {cause:?}", explanation.why);
+            Failure::new(explanation.what, why, explanation.fix)
+        }
+        MigrateError::Store(error) => Failure::unexpected("the migrations failed", &error),
+    }
 }
 
 fn local(server: &Server) -> Result<SocketAddr, Failure> {

@@ -14,7 +14,7 @@ use mainstay_store::{Database, Migrations};
 pub use assembly::Assembly;
 pub use failure::Failure;
 pub use instance::{Instance, Overrides};
-pub(crate) use instance::{offline, open, open_unmigrated, prepare};
+pub(crate) use instance::{migration_failure, offline, open, open_unmigrated, prepare};
 
 use crate::{config::Loader, passwords::Passwords};
 

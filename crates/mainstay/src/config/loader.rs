@@ -201,11 +201,12 @@ impl Loader {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let read =
-            |name| self.sections.iter().any(|info| info.knobs.iter().any(|k| k.env == Some(name)));
+        let knobs = || self.sections.iter().flat_map(|info| info.knobs);
+        let is_set = |name| self.environment.get(name).is_some_and(|text| !text.is_empty());
         IGNORED_VARIABLES
             .iter()
-            .filter(|(name, _)| self.environment.contains_key(*name) && !read(*name))
+            // An application may have a knob of that name.
+            .filter(|(name, _)| is_set(*name) && !knobs().any(|knob| knob.env == Some(*name)))
             .map(|(name, why)| format!("environment {name} is ignored: {why}"))
             .collect()
     }

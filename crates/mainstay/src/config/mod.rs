@@ -1,8 +1,8 @@
 //! Layered configuration: built-in defaults, then a TOML file, then the environment.
 //!
-//! Each knob is declared once, with [`section!`](crate::section). The declaration is the struct that
-//! the program reads, the parser, the documentation and the list of names that are not mistakes.
-//! [`Loader`] reads any number of sections and reports everything wrong with all of them at once.
+//! Each knob is declared once, with [`section!`](crate::section). The declaration is the struct
+//! that the program reads, the parser, the documentation and the list of names that are not
+//! mistakes. [`Loader`] reads any number of sections and reports everything wrong at once.
 
 mod database;
 mod document;

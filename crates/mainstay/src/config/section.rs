@@ -143,9 +143,11 @@ impl Reader<'_> {
     }
 }
 
-/// The bounds say more than those of the type, so they are checked before it parses.
+/// The bounds say more than those of the type, so they are checked before it parses. A knob without
+/// a default may also be left empty.
 fn in_range(knob: &Knob, text: &str) -> Result<(), String> {
     match &knob.range {
+        Some(_) if text.is_empty() && knob.default.is_empty() => Ok(()),
         Some(range) if !text.parse().is_ok_and(|number: u64| range.contains(&number)) => {
             Err(format!("is not {}", knob.expected()))
         }

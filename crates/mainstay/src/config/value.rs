@@ -190,7 +190,7 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
-/// A URL that may hold a password: prints masked.
+/// A URL that may hold a password, which neither `Display` nor `Debug` shows.
 #[derive(Clone)]
 pub struct ConnectionUrl(Secret<String>);
 
@@ -201,9 +201,15 @@ impl ConnectionUrl {
     }
 }
 
-impl fmt::Debug for ConnectionUrl {
+impl fmt::Display for ConnectionUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&mask_connection(self.reveal()))
+    }
+}
+
+impl fmt::Debug for ConnectionUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -225,7 +231,7 @@ impl Value for ConnectionUrl {
 pub struct Directives(pub Targets);
 
 impl Value for Directives {
-    const KIND: Kind = Kind::Text("log directives");
+    const KIND: Kind = Kind::Text("list of log directives");
 
     fn parse(text: &str) -> Result<Self, String> {
         Targets::from_str(text).map(Self).map_err(|_| {
@@ -238,7 +244,14 @@ impl Value for Directives {
 
 /// A web origin as browsers send it: `https://app.example.com`, without a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CorsOrigin(pub String);
+pub struct CorsOrigin(String);
+
+impl CorsOrigin {
+    /// As browsers send it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Value for CorsOrigin {
     const KIND: Kind = Kind::Text("web origin");

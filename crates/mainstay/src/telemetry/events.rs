@@ -44,7 +44,7 @@ impl Events {
             }
             Format::Pretty(colours) => {
                 pretty::field(line, colours, "target", format_args!("{}", metadata.target()));
-                (self.current)(&mut |id, trace| pretty::ids(line, colours, id, trace));
+                (self.current)(&mut |id, _| pretty::id(line, colours, id));
             }
         }
         event.record(&mut Fields { line, format: self.format });

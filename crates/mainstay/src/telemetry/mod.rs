@@ -31,7 +31,10 @@ pub type CurrentRequest = fn(&mut dyn FnMut(&RequestId, &TraceContext));
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The file cannot be opened.
-    #[error("cannot append to the log file {}; check LOG_FILE and the folder's permissions", path.display())]
+    #[error(
+        "cannot append to the log file {}; check LOG_FILE and the folder's permissions",
+        path.display()
+    )]
     File {
         /// As configured.
         path: PathBuf,

@@ -1,6 +1,6 @@
 //! Log lines for people at a terminal: one line each, aligned, coloured where that is wanted.
 
-use mainstay_core::{RequestId, RequestLine, Timestamp, TraceContext};
+use mainstay_core::{RequestId, RequestLine, Timestamp};
 use tracing::Level;
 
 use super::{
@@ -63,8 +63,8 @@ pub(super) fn field(line: &mut Line, colours: Colours, key: &str, value: std::fm
     });
 }
 
-/// The ids of the request a line belongs to; the trace is for machines.
-pub(super) fn ids(line: &mut Line, colours: Colours, id: &RequestId, _trace: &TraceContext) {
+/// The request a line belongs to; its trace is for machines.
+pub(super) fn id(line: &mut Line, colours: Colours, id: &RequestId) {
     field(line, colours, "id", format_args!("{id}"));
 }
 
@@ -95,7 +95,7 @@ pub(super) fn request(
         line.raw(" ");
         painted(line, colours, paint, |line| line.raw(code.name));
     }
-    ids(line, colours, request.id, request.trace);
+    id(line, colours, request.id);
     if let Some(subject) = request.subject {
         field(line, colours, "user", format_args!("{subject}"));
     }

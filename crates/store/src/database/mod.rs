@@ -9,11 +9,11 @@ use std::fmt;
 
 use mainstay_core::{Health, HealthCheck, HealthFuture};
 
+pub(crate) use self::sqlite::Sqlite;
 pub use self::{
     options::DatabaseOptions,
     url::{DatabaseUrl, UrlError},
 };
-pub(crate) use self::sqlite::Sqlite;
 use self::{
     sqlite::{Place, SqliteTransaction},
     url::Address,

@@ -132,8 +132,9 @@ mod tests {
     fn every_item_reaches_exactly_one_of_many_takers() {
         let queue = Queue::new(10_000);
         let taken: usize = thread::scope(|scope| {
-            let takers: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| std::iter::from_fn(|| queue.take()).count())).collect();
+            let takers: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| std::iter::from_fn(|| queue.take()).count()))
+                .collect();
             let makers: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| (0..1000).for_each(|n| queue.push(n).expect("room"))))
                 .collect();

@@ -52,12 +52,12 @@ impl Migration {
         let Some(stem) = without_suffix(file, ".sql") else {
             panic!("a migration file ends in `.sql`");
         };
-        let (stem, engine) = match (without_suffix(stem, ".sqlite"), without_suffix(stem, ".postgres"))
-        {
-            (Some(stem), _) => (stem, Some(Engine::Sqlite)),
-            (_, Some(stem)) => (stem, Some(Engine::Postgres)),
-            _ => (stem, None),
-        };
+        let (stem, engine) =
+            match (without_suffix(stem, ".sqlite"), without_suffix(stem, ".postgres")) {
+                (Some(stem), _) => (stem, Some(Engine::Sqlite)),
+                (_, Some(stem)) => (stem, Some(Engine::Postgres)),
+                _ => (stem, None),
+            };
         let (number, name) = number_and_name(stem);
         Self { number, name, engine, sql }
     }

@@ -160,18 +160,22 @@ fn apply_next(
     // be switched inside a transaction; `check_references` makes up for it.
     connection.pragma_update(None, "foreign_keys", false)?;
     let fence = Fence::install(connection)?;
-    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let applied = match apply_next_in_tx(&tx, migrations, &fence) {
-        Ok(Some(report)) => tx.commit().map(|()| Some(report)).map_err(Step::Records),
-        // Dropping the transaction rolls it back.
-        nothing_to_keep => {
-            drop(tx);
-            nothing_to_keep
-        }
-    };
+    let applied = apply_next_behind(&fence, connection, migrations);
     Fence::remove(connection)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     applied
+}
+
+fn apply_next_behind(
+    fence: &Fence,
+    connection: &mut Connection,
+    migrations: Migrations,
+) -> Result<Option<MigrationReport>, Step> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let applied = apply_next_in_tx(&tx, migrations, fence)?;
+    // An early return rolls back as it drops the transaction.
+    tx.commit()?;
+    Ok(applied)
 }
 
 /// Keeps the SQL of a migration from ending the transaction it runs in.
@@ -248,8 +252,8 @@ fn records(connection: &Connection) -> Result<Records, Error> {
     if !connection.prepare(exists)?.exists(())? {
         return Ok(Records::new());
     }
-    let mut statement = connection
-        .prepare("SELECT number, name, checksum, applied_at FROM mainstay_migrations")?;
+    let mut statement =
+        connection.prepare("SELECT number, name, checksum, applied_at FROM mainstay_migrations")?;
     let rows = statement.query_map((), |row| {
         let at = Timestamp::from_microsecond(row.get(3)?).unwrap_or_default();
         Ok((row.get(0)?, Record { name: row.get(1)?, checksum: row.get(2)?, at }))

@@ -21,7 +21,7 @@ mod tests;
 
 pub use json::{JsonLimits, Malformed, Reason};
 pub use params::PARAMETERS_MAX;
-pub use problem::PROBLEMS_MAX;
+pub use problem::{FIELD_CODES, PROBLEMS_MAX};
 pub use schema::{Unsupported, publish};
 
 use check::Findings;
@@ -32,6 +32,7 @@ use schema::Compiled;
 /// The compiled rules of one input type. Compile it once, at start-up.
 #[derive(Debug)]
 pub struct Contract {
+    schema: Value,
     compiled: Compiled,
 }
 
@@ -57,7 +58,19 @@ impl Contract {
     /// `#/components/schemas/…`) are looked up by name in `definitions`, which are published too,
     /// and in the schema's own `$defs`.
     pub fn compile(schema: &Schema, definitions: &Map<String, Value>) -> Result<Self, Unsupported> {
-        Ok(Self { compiled: schema::compile(schema.as_value(), definitions)? })
+        let schema = schema.as_value().clone();
+        Ok(Self { compiled: schema::compile(&schema, definitions)?, schema })
+    }
+
+    /// The schema that is enforced, in its published form.
+    pub const fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// The members of the input, sorted by name; none if it is not an object.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        let properties = self.root_object().into_iter().flat_map(|object| &object.properties);
+        properties.map(|(name, _)| &**name)
     }
 
     /// Reads a JSON body. The caller has bounded its size.

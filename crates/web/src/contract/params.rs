@@ -79,7 +79,7 @@ impl Contract {
         decode(value, location).map_err(|problem| vec![problem])
     }
 
-    fn root_object(&self) -> Option<&Object> {
+    pub(super) fn root_object(&self) -> Option<&Object> {
         self.object_of(self.compiled.root)
     }
 

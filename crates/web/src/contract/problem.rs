@@ -16,52 +16,68 @@ use super::{
 /// a million wrong items must not become an answer of a million lines.
 pub const PROBLEMS_MAX: usize = 50;
 
-/// One broken rule. [`Broken::code`] is the public, stable name.
+/// Every code a [`FieldProblem`] of a contract can have, and what it means. Codes are stable.
+pub const FIELD_CODES: &[(&str, &str)] = &[
+    ("required", "the field is missing"),
+    ("unknown_field", "the object has a field the contract does not name"),
+    ("duplicate_field", "the field or the parameter is given more than once"),
+    ("wrong_type", "the value has another JSON type, or a parameter cannot be read as its type"),
+    ("too_short", "the text has too few characters"),
+    ("too_long", "the text has too many characters"),
+    ("too_small", "the number is below its minimum"),
+    ("too_large", "the number is above its maximum"),
+    ("not_a_multiple", "the number is not a multiple of the one the contract names"),
+    ("too_few", "the list has too few items, or the object too few fields"),
+    (
+        "too_many",
+        "the list has too many items, the object too many fields, the request too many parameters",
+    ),
+    ("not_unique", "the list holds an item twice"),
+    ("not_an_email", "the text is not an e-mail address"),
+    ("not_a_uuid", "the text is not a hyphenated UUID"),
+    ("not_a_timestamp", "the text is not an RFC 3339 time"),
+    ("not_a_date", "the text is not a date"),
+    ("not_a_url", "the text is not an absolute URL"),
+    ("not_an_ip", "the text is not an IP address"),
+    ("bad_pattern", "the text does not match its pattern"),
+    ("bad_character", "the text holds the character U+0000"),
+    ("not_allowed", "the value is not one of those allowed"),
+    ("no_match", "the value matches none of its possible forms, or more than one"),
+    ("bad_encoding", "the parameter is not percent-encoded UTF-8"),
+    ("invalid", "the value breaks a rule that the schema does not express"),
+];
+
+/// One broken rule, with what its message is made of.
 pub(super) enum Broken<'a> {
-    /// `required`
     Required,
-    /// `unknown_field`: lists what is known, never what was sent.
-    UnknownField { known: Vec<&'a str> },
-    /// `duplicate_field`
+    /// Lists what is known, never what was sent.
+    UnknownField {
+        known: Vec<&'a str>,
+    },
     DuplicateField,
-    /// `wrong_type`
     WrongType(Types),
-    /// `too_short`, in characters.
     TooShort(u64),
-    /// `too_long`, in characters.
     TooLong(u64),
-    /// `too_small`: below an inclusive minimum.
     TooSmall(Number),
-    /// `too_small`: not above an exclusive minimum.
+    /// Not above an exclusive minimum.
     NotAbove(Number),
-    /// `too_large`: above an inclusive maximum.
     TooLarge(Number),
-    /// `too_large`: not below an exclusive maximum.
+    /// Not below an exclusive maximum.
     NotBelow(Number),
-    /// `not_a_multiple`
     NotMultiple(i64),
-    /// `too_few` items or fields.
     TooFew(u64, Count),
-    /// `too_many` items, fields or parameters.
     TooMany(u64, Count),
-    /// `not_unique`
     NotUnique,
-    /// `not_an_email`, `not_a_uuid`, `not_a_timestamp`, `not_a_date`, `not_a_url`, `not_an_ip`:
-    /// the code and message of the format.
+    /// The code and the message of the format.
     Format(&'static str, &'static str),
-    /// `bad_pattern`
     Pattern(&'a str),
-    /// `bad_character`: U+0000, which no text column of PostgreSQL takes.
     Character,
-    /// `not_allowed`: not one of an `enum` or not the `const`.
+    /// The words that are allowed.
     NotAllowed(&'a str),
-    /// `not_allowed`: nothing is allowed here.
+    /// Nothing is allowed here.
     Forbidden,
-    /// `no_match`: none of several forms, or more than one where exactly one must match.
     NoMatch,
-    /// `bad_encoding`: a parameter that is not percent-encoded UTF-8.
     Encoding,
-    /// `invalid`: a rule of the type itself, which the schema does not express.
     Invalid,
 }
 
@@ -133,6 +149,7 @@ impl Broken<'_> {
             Cut::Whole => self.message(),
             Cut::AtHidden => format!("holds a value that {}", self.message()).into(),
         };
+        debug_assert!(FIELD_CODES.iter().any(|(code, _)| *code == self.code()), "undocumented");
         FieldProblem { location, pointer, code: self.code(), message }
     }
 }

@@ -114,8 +114,10 @@ impl Operation {
     /// The endpoint takes the fields of `T` as parameters.
     pub fn takes_parameters<T: JsonSchema + 'static>(&mut self, location: Location) {
         self.may_answer(codes::VALIDATION_FAILED);
-        let Some(contract) = self.compiled::<T>() else { return };
-        let schema = contract.schema().clone();
+        if self.compiled::<T>().is_none() {
+            return;
+        }
+        let schema = self.schemas.parameters::<T>();
         let required: Vec<&str> = list(&schema, "required");
         let empty = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);

@@ -33,10 +33,7 @@ where
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let contract = contracts::of::<T>()
             .map_err(|unsupported| Problem::new(codes::INTERNAL).caused_by(unsupported))?;
-        let headers = &parts.headers;
-        let known = contract.field_names().flat_map(|name| {
-            headers.get_all(name).iter().map(move |value| (name, value.as_bytes()))
-        });
-        contract.read_headers(known).map(Self).map_err(invalid)
+        let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        contract.read_headers(headers).map(Self).map_err(invalid)
     }
 }

@@ -41,6 +41,11 @@ impl Schemas {
         published(self.input.subschema_for::<T>())
     }
 
+    /// The fields of `T` as parameters: its schema in place, not by name.
+    pub(crate) fn parameters<T: JsonSchema>(&mut self) -> Value {
+        published(T::json_schema(&mut self.input))
+    }
+
     /// What the service answers as `T`.
     pub(crate) fn output<T: JsonSchema>(&mut self) -> Value {
         published(self.output.subschema_for::<T>())

@@ -49,7 +49,7 @@ pub(super) struct Shared<S> {
     options: ServerOptions,
     stats: Arc<ServerStats>,
     shutdown: Shutdown,
-    /// Turns true when the listener is closed.
+    /// Turns true when idle connections are to close.
     draining: watch::Receiver<bool>,
     http1: http1::Builder,
     http2: http2::Builder<Executor>,
@@ -73,7 +73,6 @@ impl<S: Service> Shared<S> {
         let _panics = PanicCount(Arc::clone(&self.stats));
         let first_bytes = timeout(self.options.first_byte_timeout, sniff(&stream));
         let protocol = tokio::select! {
-            // Who has already sent a request is served, even when the drain has begun.
             biased;
             protocol = first_bytes => protocol,
             () = self.drain() => return,

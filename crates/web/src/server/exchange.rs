@@ -78,9 +78,14 @@ impl Activity {
         self.ended.load(Relaxed)
     }
 
-    /// Notes bytes of a head; true for the first of that head.
-    pub(super) fn enter_head(&self) -> bool {
-        !self.in_head.swap(true, Relaxed)
+    /// Whether part of a head has arrived.
+    pub(super) fn in_head(&self) -> bool {
+        self.in_head.load(Relaxed)
+    }
+
+    /// Notes the first bytes of a head.
+    pub(super) fn enter_head(&self) {
+        self.in_head.store(true, Relaxed);
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -88,7 +93,7 @@ impl Activity {
             Doing::Sending
         } else if self.in_exchange() {
             Doing::Working
-        } else if self.in_head.load(Relaxed) {
+        } else if self.in_head() {
             Doing::Head
         } else {
             Doing::Idle

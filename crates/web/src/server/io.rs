@@ -10,7 +10,7 @@
 //! reply. They are withheld here, their status is remembered, and the connection's task writes the
 //! service's reply when hyper is done.
 //!
-//! An answer's bytes may leave after its exchange has ended, because hyper buffers them. hyper
+//! The head of an answer may leave after its exchange has ended, because hyper buffers it. hyper
 //! flushes the socket only when that buffer is empty, hence the count taken in `poll_flush`. Should
 //! hyper ever append its reply to an answer that has not been flushed, the reply goes out bare
 //! behind it: the worst case is the plain reply, never a damaged answer.
@@ -65,11 +65,21 @@ impl<T> Http1Io<T> {
         if bytes.is_empty() {
             self.read_closed = true;
         } else if !self.activity.in_exchange() {
-            if self.activity.enter_head() {
-                self.line_complete = false;
-            }
-            self.line_complete |= bytes.contains(&b'\n');
+            self.note_head(bytes);
         }
+    }
+
+    fn note_head(&mut self, mut bytes: &[u8]) {
+        if !self.activity.in_head() {
+            // RFC 9112 section 2.2: empty lines before a head are not part of it.
+            bytes = bytes.trim_ascii_start();
+            if bytes.is_empty() {
+                return;
+            }
+            self.activity.enter_head();
+            self.line_complete = false;
+        }
+        self.line_complete |= bytes.contains(&b'\n');
     }
 
     /// Whether `bytes` are hyper's own reply, or more of it.

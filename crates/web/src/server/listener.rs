@@ -65,12 +65,15 @@ impl Server {
     /// Serves until `shutdown`, then drains. Dropping the future cuts every connection.
     pub async fn run<S: Service>(self, service: Arc<S>, shutdown: Shutdown) -> Drained {
         let Self { listener, options, stats } = self;
-        let (pre_drain, drain_deadline) = (options.pre_drain, options.drain_deadline);
+        let (pre_drain, grace, deadline) =
+            (options.pre_drain, options.drain_grace, options.drain_deadline);
         let mut acceptor = Acceptor::new(listener, options.connections_max, Arc::clone(&stats));
         let (drain, draining) = watch::channel(false);
         let stop = async {
             shutdown.draining().await;
-            sleep(pre_drain).await;
+            if !pre_drain.is_zero() {
+                sleep(pre_drain).await;
+            }
         };
         let shared =
             Arc::new(Shared::new(service, options, Arc::clone(&stats), shutdown.clone(), draining));
@@ -87,8 +90,14 @@ impl Server {
         }
         // Its error says that nobody is waiting any more, or that nobody can be accepted.
         let _ = acceptor.accept_waiting(|accepted| accepted.serve(&shared, &mut connections));
-        drain.send_replace(true);
-        see_off(connections, drain_deadline, &stats).await
+        if !all_end_within(grace, &mut connections).await {
+            drain.send_replace(true);
+        }
+        let completed = all_end_within(deadline, &mut connections).await;
+        let connections_aborted = connections.len();
+        stats.aborted_total.add(connections_aborted as u64);
+        connections.shutdown().await;
+        Drained { completed, connections_aborted }
     }
 }
 
@@ -98,17 +107,10 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Waits for the connections to end, and cuts those that have not by the deadline.
-async fn see_off(mut connections: JoinSet<()>, deadline: Duration, stats: &ServerStats) -> Drained {
-    let all_ended = async { while connections.join_next().await.is_some() {} };
-    let completed = timeout(deadline, all_ended).await.is_ok();
-    while connections.try_join_next().is_some() {}
-    let connections_aborted = connections.len();
-    for _ in 0..connections_aborted {
-        stats.aborted_total.increment();
-    }
-    connections.shutdown().await;
-    Drained { completed, connections_aborted }
+/// Waits for the connections to end; false when some have not in time.
+async fn all_end_within(limit: Duration, connections: &mut JoinSet<()>) -> bool {
+    let all_end = async { while connections.join_next().await.is_some() {} };
+    timeout(limit, all_end).await.is_ok()
 }
 
 /// A connection and its share of what it counts against.

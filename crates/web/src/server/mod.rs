@@ -31,7 +31,8 @@ pub use options::ServerOptions;
 ///
 /// A panic in either method ends that connection (or that HTTP/2 stream) and is counted.
 pub trait Service: Send + Sync + 'static {
-    /// Answers one request. The future is dropped when its client goes away.
+    /// Answers one request. How long that may take, the reading of the request's body included, is
+    /// for the service to bound. The future is dropped when its client goes away.
     fn call(
         self: Arc<Self>,
         request: Request<Incoming>,

@@ -13,8 +13,8 @@ pub struct ServerOptions {
     /// Without a request in progress. 75 s: longer than the 60 s that common load balancers keep
     /// idle connections, so that the balancer closes first and no request meets a closing socket.
     pub idle_timeout: Duration,
-    /// Without the client taking a single byte of an answer. 30 s: a stalled reader holds its
-    /// answer in our memory.
+    /// With bytes of an answer on offer and the client taking none. 30 s: a stalled reader holds its
+    /// answer in our memory. On HTTP/2 a byte of any stream counts.
     pub write_stall_timeout: Duration,
     /// Open connections; the rest wait in the kernel's backlog. 10,000: at the 64 KiB a busy one
     /// may buffer this bounds memory at 640 MiB, far above what an idle one costs.
@@ -40,8 +40,11 @@ pub struct ServerOptions {
     /// From the start of a shutdown to the closing of the listener. Zero; set it to the time a load
     /// balancer takes to notice that readiness is gone.
     pub pre_drain: Duration,
-    /// From the closing of the listener to the cutting of what is still open. 25 s: within the 30 s
-    /// Kubernetes grants a process before it kills it.
+    /// From the closing of the listener to the closing of idle connections. 100 ms: a request that
+    /// is on its way on one of them is still answered, whatever continent it comes from.
+    pub drain_grace: Duration,
+    /// From then on to the cutting of what is still open. 25 s: within the 30 s Kubernetes grants a
+    /// process before it kills it.
     pub drain_deadline: Duration,
 }
 
@@ -61,6 +64,7 @@ impl Default for ServerOptions {
             linger_timeout: Duration::from_secs(1),
             linger_bytes_max: 8 * 1024 * 1024,
             pre_drain: Duration::ZERO,
+            drain_grace: Duration::from_millis(100),
             drain_deadline: Duration::from_secs(25),
         }
     }

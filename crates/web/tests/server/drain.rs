@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use mainstay_web::server::{Drained, ServerOptions};
 use tokio::net::TcpStream;
 
-use crate::harness::{Client, get, http2_get, start};
+use crate::harness::{Client, SOON, get, http2_get, start};
 
 const COMPLETE: Drained = Drained { completed: true, connections_aborted: 0 };
 
@@ -34,6 +34,24 @@ async fn a_request_under_way_is_finished_and_everything_else_ends() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_on_its_way_is_answered() {
+    let options = ServerOptions { drain_grace: SOON, ..ServerOptions::default() };
+    let server = start(options);
+    let mut idle = server.connect().await;
+    assert_eq!(idle.get("/").await.status, 200);
+    server.shutdown.trigger();
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    // Without the grace the connection would be closed by now.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let reply = idle.get("/late").await;
+    assert_eq!((reply.body.as_str(), reply.closes()), ("/late", true));
+    drop(idle);
+    assert_eq!(server.drained().await, COMPLETE);
+}
+
+#[tokio::test]
 async fn what_outlasts_the_deadline_is_cut() {
     let deadline = Duration::from_millis(100);
     let server = start(ServerOptions { drain_deadline: deadline, ..ServerOptions::default() });
@@ -49,7 +67,7 @@ async fn what_outlasts_the_deadline_is_cut() {
 
 #[tokio::test]
 async fn before_the_drain_new_connections_are_welcome_and_told_to_leave() {
-    let pre_drain = Duration::from_millis(500);
+    let pre_drain = Duration::from_secs(2);
     let server = start(ServerOptions { pre_drain, ..ServerOptions::default() });
     let mut old = server.connect().await;
     assert!(!old.get("/").await.closes());

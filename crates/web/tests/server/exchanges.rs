@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use mainstay_web::server::ServerOptions;
 use tokio::io::AsyncReadExt;
 
-use crate::harness::{get, http2_get, start};
+use crate::harness::{SOON, get, http2_get, start};
 
 #[tokio::test]
 async fn a_connection_serves_one_request_after_another() {
@@ -79,7 +79,7 @@ async fn the_http2_preface_may_arrive_in_pieces() {
 
 #[tokio::test]
 async fn an_early_answer_is_read_whole_by_a_client_that_sends_first() {
-    let server = start(ServerOptions::default());
+    let server = start(ServerOptions { linger_timeout: SOON, ..ServerOptions::default() });
     let mut client = server.connect().await;
     let body = vec![b'x'; 5 * 1024 * 1024];
     let head =

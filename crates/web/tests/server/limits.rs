@@ -56,22 +56,25 @@ async fn a_second_head_is_timed_from_its_own_first_byte() {
     // Longer than the limit on heads: between requests it does not apply.
     sleep(SHORT * 2).await;
     assert_eq!(client.get("/").await.status, 200);
+    // Nor does it after the empty line some clients send behind a body.
+    client.send("\r\n").await;
+    sleep(SHORT * 2).await;
+    assert_eq!(client.get("/").await.status, 200);
     client.send("GET").await;
     assert_eq!(client.reply().await.status, 408);
 }
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_at_its_time_and_not_before() {
-    let server = start(ServerOptions { idle_timeout: SHORT, ..patient() });
+    let idle_timeout = SHORT * 5;
+    let server = start(ServerOptions { idle_timeout, ..patient() });
     let mut client = server.connect().await;
-    let mut last = Instant::now();
-    for _ in 0..3 {
-        last = Instant::now();
-        assert_eq!(client.get("/").await.status, 200);
-        sleep(SHORT / 2).await;
-    }
+    assert_eq!(client.get("/").await.status, 200);
+    sleep(SHORT * 2).await;
+    let last = Instant::now();
+    assert_eq!(client.get("/").await.status, 200);
     assert_eq!(client.rest().await, "");
-    assert!(last.elapsed() >= SHORT, "closed after {:?}", last.elapsed());
+    assert!(last.elapsed() >= idle_timeout, "closed after {:?}", last.elapsed());
     server.until(|stats| stats.idle_total.get() == 1).await;
 }
 
@@ -121,7 +124,7 @@ async fn an_http2_client_that_stops_reading_is_cut() {
 async fn a_slow_reader_is_neither_stalled_nor_idle() {
     let limits = ServerOptions {
         idle_timeout: SHORT,
-        write_stall_timeout: SHORT,
+        write_stall_timeout: SHORT * 5,
         linger_timeout: SHORT / 10,
         ..patient()
     };
@@ -131,7 +134,7 @@ async fn a_slow_reader_is_neither_stalled_nor_idle() {
     let mut body = response.into_body();
     // The service's one piece is with hyper from the start; it leaves window by window.
     let start = Instant::now();
-    while start.elapsed() < SHORT * 5 {
+    while start.elapsed() < SHORT * 8 {
         let frame = body.frame().await.expect("more").expect("not cut");
         assert!(frame.is_data());
         sleep(SHORT / 10).await;

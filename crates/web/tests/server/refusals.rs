@@ -2,7 +2,7 @@
 
 use mainstay_web::server::ServerOptions;
 
-use crate::harness::{Client, get, problem, start};
+use crate::harness::{Client, SOON, get, problem, start};
 
 /// Reads the refusal and the end of the connection behind it.
 async fn refused(client: &mut Client, status: u16, case: &str) {
@@ -35,6 +35,7 @@ async fn unreadable_heads_are_answered_by_the_service() {
         ("too large, unfinished", 431, format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(20_000))),
         ("too many", 431, with_headers(&"X: a\r\n".repeat(101))),
         ("long target", 414, format!("GET /{}", "x".repeat(20_000))),
+        ("long target after an empty line", 414, format!("\r\nGET /{}", "x".repeat(20_000))),
     ];
     let count = cases.len() as u64;
     for (case, status, bytes) in cases {
@@ -94,7 +95,7 @@ async fn a_refusal_behind_a_large_answer_damages_nothing() {
 
 #[tokio::test]
 async fn a_refusal_is_read_whole_by_a_client_that_goes_on_sending() {
-    let server = start(ServerOptions::default());
+    let server = start(ServerOptions { linger_timeout: SOON, ..ServerOptions::default() });
     let mut client = server.connect().await;
     client.send(with_headers("Content-Length: 1\r\nContent-Length: 2\r\n")).await;
     client.send(vec![b'x'; 4 * 1024 * 1024]).await;

@@ -18,11 +18,7 @@ enum Failure {
 }
 
 /// Translates an error of `sql`; looks a constraint up through `connection`.
-pub(super) fn translate(
-    connection: &Connection,
-    error: &Error,
-    sql: &'static str,
-) -> StoreError {
+pub(super) fn translate(connection: &Connection, error: &Error, sql: &'static str) -> StoreError {
     let (failure, message) = match error {
         Error::SqlInputError { msg, .. } => {
             let cause = Failure::Prepare { sql, message: msg.clone() };

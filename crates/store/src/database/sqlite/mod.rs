@@ -17,13 +17,13 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use self::{connection::Place, session::SqliteTransaction};
 use self::{
     reader::Reader,
     session::{Limits, Session},
     ticket::{Claim, Ticket, Watch},
     writer::{Job, Writer},
 };
-pub(crate) use self::{connection::Place, session::SqliteTransaction};
 use super::{
     DatabaseOptions, Outcome,
     queue::{self, Queue, Refused},

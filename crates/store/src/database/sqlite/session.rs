@@ -9,7 +9,11 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{super::Outcome, savepoint, statement, ticket::{Ticket, Watch}};
+use super::{
+    super::Outcome,
+    savepoint, statement,
+    ticket::{Ticket, Watch},
+};
 use crate::{
     error::{Cause, StoreError},
     value::Value,

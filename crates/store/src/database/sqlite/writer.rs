@@ -141,9 +141,9 @@ impl Writer {
     fn run_in_savepoint(&self, job: &Statement) -> Result<Outcome, StoreError> {
         savepoint::begin(&self.connection)?;
         let deadline = Instant::now() + self.limits.statement;
-        let outcome = self.watch.during(deadline, None, || {
-            statement::run(&self.connection, job.sql, &job.params)
-        });
+        let outcome = self
+            .watch
+            .during(deadline, None, || statement::run(&self.connection, job.sql, &job.params));
         let outcome = outcome.and_then(|outcome| {
             savepoint::keep(&self.connection)?;
             Ok(outcome)

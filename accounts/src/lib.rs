@@ -1,0 +1,9 @@
+//! The reference service: users, sessions and feature flags as a modular monolith.
+//!
+//! [`Accounts`] joins the modules; each module is a folder with the same seven files.
+
+mod app;
+mod sessions;
+mod users;
+
+pub use app::Accounts;

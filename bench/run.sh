@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Builds what is compared and measures it: run.sh [edge | startup | group-commit]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+missing=()
+command -v wrk >/dev/null || missing+=(wrk)
+command -v perf >/dev/null || missing+=(linux-perf)
+if ((${#missing[@]})); then apt-get install -y -q "${missing[@]}"; fi
+cargo build --release --quiet -p accounts -p mainstay-bench
+exec "${CARGO_TARGET_DIR:-target}/release/mainstay-bench" "$@"

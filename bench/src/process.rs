@@ -1,0 +1,124 @@
+//! Servers under measurement: started, asked, stopped.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+/// A server process; killed when it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    database: PathBuf,
+}
+
+/// An administrator of a running `accounts`.
+pub(crate) struct Admin {
+    pub(crate) id: String,
+    pub(crate) token: String,
+}
+
+const PASSWORD: &str = "measured, not guessed";
+
+impl Server {
+    /// Starts one of the binaries beside this one and waits for its first answer.
+    pub(crate) fn start(binary: &str, environment: &[(&str, &str)], folder: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let database = folder.join(format!("{binary}-{port}.db"));
+        let child = command(binary, &database)?
+            .env("PORT", port.to_string())
+            .env("OPS_PORT", free_port()?.to_string())
+            .env("LOG_FILE", folder.join(format!("{binary}-{port}.log")))
+            // Loopback is one client; measuring refusals is not the point here.
+            .env("MAINSTAY_LIMITS__MULTIPLIER", "1000000")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("start {binary}"))?;
+        let server = Self { child, port, database };
+        server.wait_for_answer()?;
+        Ok(server)
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait_for_answer(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if self.request("GET", "/noop", None, None).is_ok() {
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+        bail!("no answer from port {}", self.port)
+    }
+
+    /// One request on a connection of its own; the status and the body.
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<(u16, Value)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let bearer = token.map(|t| format!("authorization: Bearer {t}\r\n")).unwrap_or_default();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{bearer}\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).context("a status")?;
+        let (_, body) = text.split_once("\r\n\r\n").context("a body")?;
+        Ok((status, serde_json::from_str(body).unwrap_or_default()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A binary of this build, on a database of its own.
+pub(crate) fn command(binary: &str, database: &Path) -> Result<Command> {
+    let path = std::env::current_exe()?.with_file_name(binary);
+    let mut command = Command::new(path);
+    command.env("DATABASE_URL", format!("sqlite:{}", database.display()));
+    Ok(command)
+}
+
+/// Creates an administrator by the service's own command and logs in.
+pub(crate) fn admin(accounts: &Server) -> Result<Admin> {
+    let mut child = command("accounts", &accounts.database)?
+        .args(["admin", "create", "--email", "root@example.com"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    child.stdin.take().context("a pipe")?.write_all(format!("{PASSWORD}\n").as_bytes())?;
+    anyhow::ensure!(child.wait()?.success(), "`admin create` failed");
+    let login = serde_json::json!({ "email": "root@example.com", "password": PASSWORD });
+    let (status, session) = accounts.request("POST", "/sessions", None, Some(&login))?;
+    anyhow::ensure!(status == 201, "the log-in answered {status}");
+    let token = session["token"].as_str().context("a token")?.to_owned();
+    let (_, me) = accounts.request("GET", "/me", Some(&token), None)?;
+    Ok(Admin { id: me["id"].as_str().context("an id")?.to_owned(), token })
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

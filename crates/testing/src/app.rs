@@ -1,0 +1,160 @@
+//! `TestApp`: a service of a test's own, started by the production builder.
+
+use std::time::Duration;
+
+use http::Method;
+use mainstay::{
+    Application, Instance, Overrides,
+    config::{ConfigFile, Framework, Loader, Sources},
+    passwords::PasswordOptions,
+    telemetry::Telemetry,
+};
+use mainstay_web::edge::Breach;
+use tempfile::TempDir;
+
+use crate::{
+    client::Call,
+    clock::ManualClock,
+    coverage,
+    log::CapturedLog,
+};
+
+/// What a test changes about its service.
+#[derive(Clone, Debug, Default)]
+pub struct TestOptions {
+    environment: Vec<(String, String)>,
+    passwords: Option<PasswordOptions>,
+}
+
+impl TestOptions {
+    /// As in production, but for what every test changes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a variable of the service's environment: `("MAINSTAY_HTTP__DEADLINE_MS", "200")`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the pool that hashes passwords.
+    #[must_use]
+    pub fn with_passwords(mut self, options: PasswordOptions) -> Self {
+        self.passwords = Some(options);
+        self
+    }
+}
+
+/// A running service with a database, a clock and a log of its own.
+#[derive(Debug)]
+pub struct TestApp {
+    instance: Instance,
+    clock: ManualClock,
+    log: CapturedLog,
+    telemetry: Telemetry,
+    folder: TempDir,
+}
+
+impl TestApp {
+    /// Starts the service as it is configured by default.
+    pub async fn start<A: Application>() -> Self {
+        Self::start_with::<A>(TestOptions::new()).await
+    }
+
+    /// Starts the service with changes.
+    pub async fn start_with<A: Application>(options: TestOptions) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        let mut environment: Vec<(String, String)> =
+            [("DATABASE_URL", url.as_str()), ("PORT", "0"), ("OPS_PORT", "0"), ("LOG_FORMAT", "json")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec();
+        environment.extend(options.environment);
+        let mut loader = Loader::new(Sources { file: ConfigFile::None, environment });
+        let framework = Framework::load(&mut loader);
+        let settings = A::settings(&mut loader);
+        loader.finish().unwrap_or_else(|errors| panic!("{errors}"));
+
+        let clock = ManualClock::new();
+        let log = CapturedLog::default();
+        let telemetry = Telemetry::with_output(
+            Box::new(log.clone()),
+            &framework.log,
+            |tell| {
+                mainstay_web::current(|request| tell(request.id(), request.trace()));
+            },
+            std::sync::Arc::new(clock.clone()),
+        )
+        .expect("a log in memory");
+        let overrides = Overrides {
+            clock: Some(std::sync::Arc::new(clock.clone())),
+            strict: Some(Breach::Panic),
+            observer: coverage::observer(),
+            passwords: options.passwords,
+        };
+        let instance =
+            Instance::start::<A>(&framework, &settings, telemetry.request_log(), overrides)
+                .await
+                .unwrap_or_else(|failure| panic!("{failure}"));
+        Self { instance, clock, log, telemetry, folder }
+    }
+
+    /// The running service itself.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// The folder that holds its database `test.db`.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Moves its clock.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Everything it has logged so far.
+    pub fn log(&self) -> &CapturedLog {
+        // Lines are written by a thread of their own.
+        assert!(self.telemetry.flush(Duration::from_secs(10)), "the log is written");
+        &self.log
+    }
+
+    /// A call of any method to the API.
+    pub fn call(&self, method: Method, target: &str) -> Call {
+        Call::new(self.instance.api_address(), method, target)
+    }
+
+    /// A `GET` to the API.
+    pub fn get(&self, target: &str) -> Call {
+        self.call(Method::GET, target)
+    }
+
+    /// A `POST` to the API.
+    pub fn post(&self, target: &str) -> Call {
+        self.call(Method::POST, target)
+    }
+
+    /// A `PATCH` to the API.
+    pub fn patch(&self, target: &str) -> Call {
+        self.call(Method::PATCH, target)
+    }
+
+    /// A `DELETE` to the API.
+    pub fn delete(&self, target: &str) -> Call {
+        self.call(Method::DELETE, target)
+    }
+
+    /// A `GET` to the operators' listener.
+    pub fn ops(&self, target: &str) -> Call {
+        Call::new(self.instance.ops_address(), Method::GET, target)
+    }
+
+    /// Stops it as a signal would, and gives what has to outlive it.
+    pub async fn stop(self) -> (mainstay_web::server::Drained, TempDir) {
+        (self.instance.stop().await, self.folder)
+    }
+}
