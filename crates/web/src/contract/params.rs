@@ -1,5 +1,5 @@
-//! Query, path and header parameters: texts that become a value of the types the contract names, and
-//! are then held against it like a body.
+//! Query, path and header parameters: texts that become a value of the types the contract names,
+//! and are then held against it like a body.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -14,15 +14,15 @@ use super::{
     decode,
     json::{JsonLimits, parse},
     problem::{Broken, Step, Trail},
-    schema::{Count, NodeId, Object, Types},
+    schema::{Additional, Count, NodeId, Object, Types},
 };
 
 /// How many parameters a request may have. Taste: no endpoint names as many, and each costs a look.
 pub const PARAMETERS_MAX: usize = 100;
 
 impl Contract {
-    /// Reads a query string, without its `?`: percent-encoded, `+` for a space. A name that is given
-    /// several times makes a list.
+    /// Reads a query string, without its `?`: percent-encoded, `+` for a space. A name that is
+    /// given several times makes a list.
     pub fn read_query<T: DeserializeOwned>(&self, query: &str) -> Result<T, Vec<FieldProblem>> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -84,7 +84,7 @@ impl Contract {
     }
 
     /// The object rules of a node, or of the only one it refers to.
-    fn object_of(&self, id: NodeId) -> Option<&Object> {
+    pub(super) fn object_of(&self, id: NodeId) -> Option<&Object> {
         let node = self.node(id);
         node.object.as_deref().or_else(|| self.object_of(*node.all_of.first()?))
     }
@@ -119,11 +119,7 @@ impl<'c> Gathered<'c> {
     fn take(&mut self, name: Option<&str>, text: Option<&str>) {
         let Some(name) = name else { return self.out.add(Trail::ROOT, &Broken::Encoding) };
         let property = self.object.and_then(|object| object.property(name));
-        let Some((known, id)) = property else {
-            // The check finds it there and says which names are known.
-            self.value.insert(name.to_owned(), Value::Null);
-            return;
-        };
+        let Some((known, id)) = property else { return self.take_unnamed(name, text) };
         let place = Trail::ROOT.then(Step::Name(known));
         let Some(text) = text else { return self.out.add(place, &Broken::Encoding) };
         let admits = self.contract.node(id).admits;
@@ -138,6 +134,19 @@ impl<'c> Gathered<'c> {
                 _ if self.repeated.insert(known) => self.out.add(place, &Broken::DuplicateField),
                 _ => {}
             },
+        }
+    }
+
+    /// Takes a parameter the contract does not name: an entry of a map, or one too many, which the
+    /// check then finds in its place.
+    fn take_unnamed(&mut self, name: &str, text: Option<&str>) {
+        let Some(text) = text else { return self.out.add(Trail::ROOT, &Broken::Encoding) };
+        let types = match self.object.map(|object| object.additional) {
+            Some(Additional::Each(id)) => self.contract.node(id).admits,
+            _ => Types::STRING,
+        };
+        if self.value.insert(name.to_owned(), value_of(text, types)).is_some() {
+            self.out.add(Trail::ROOT.then(Step::Hidden), &Broken::DuplicateField);
         }
     }
 }

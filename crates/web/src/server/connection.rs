@@ -214,7 +214,7 @@ async fn sniff(stream: &TcpStream) -> io::Result<Option<Protocol>> {
                 return Ok(Some(Protocol::Http1));
             }
             SNIFF_BYTES => return Ok(Some(Protocol::Http2)),
-            // The socket stays readable while these bytes are in it, so nothing would announce more.
+            // The socket stays readable while these bytes are in it: nothing would announce more.
             _ => {
                 sleep(pause).await;
                 pause *= 2;

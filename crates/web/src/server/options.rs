@@ -13,8 +13,8 @@ pub struct ServerOptions {
     /// Without a request in progress. 75 s: longer than the 60 s that common load balancers keep
     /// idle connections, so that the balancer closes first and no request meets a closing socket.
     pub idle_timeout: Duration,
-    /// With bytes of an answer on offer and the client taking none. 30 s: a stalled reader holds its
-    /// answer in our memory. On HTTP/2 a byte of any stream counts.
+    /// With bytes of an answer on offer and the client taking none. 30 s: a stalled reader holds
+    /// its answer in our memory. On HTTP/2 a byte of any stream counts.
     pub write_stall_timeout: Duration,
     /// Open connections; the rest wait in the kernel's backlog. 10,000: at the 64 KiB a busy one
     /// may buffer this bounds memory at 640 MiB, far above what an idle one costs.

@@ -214,6 +214,27 @@ fn problems_deep_in_recursive_types_and_maps_are_found() {
 }
 
 #[test]
+fn the_extremes_of_a_format_can_be_read_as_its_type() {
+    fn read<T: JsonSchema + serde::de::DeserializeOwned>(text: &str) {
+        let contract = Contract::of::<T>().expect("enforceable");
+        let body = Value::from(text).to_string();
+        assert!(contract.read_body::<T>(body.as_bytes()).is_ok(), "{text}");
+    }
+    for text in [
+        "0000-01-01T00:00:00+23:59",
+        "9998-12-31T23:59:59.999999999-23:59",
+        "2024-02-29T00:00:00.1Z",
+        "2024-02-29T00:00:00-00:00",
+    ] {
+        read::<jiff::Timestamp>(text);
+    }
+    read::<jiff::civil::Date>("0000-01-01");
+    read::<jiff::civil::Date>("9999-12-31");
+    read::<Uuid>("FFFFFFFF-ffff-FFFF-ffff-000000000000");
+    read::<std::net::IpAddr>("::ffff:1.2.3.4");
+}
+
+#[test]
 fn a_type_that_leaves_its_input_open_is_refused_with_advice() {
     #[derive(JsonSchema)]
     #[allow(dead_code)]

@@ -79,6 +79,17 @@ fn the_list_of_problems_is_bounded() {
 }
 
 #[test]
+fn problems_that_say_the_same_are_said_once() {
+    let contract = contract(json!({ "type": "object", "additionalProperties": false }));
+    let members: Vec<_> = (0..100_000).map(|at| format!("\"{at}\":0")).collect();
+    let body = format!("{{{}}}", members.join(","));
+    let Err(BodyProblem::Invalid(problems)) = contract.read_body::<Value>(body.as_bytes()) else {
+        panic!("all are unknown");
+    };
+    assert_eq!(brief(&problems), [" unknown_field"]);
+}
+
+#[test]
 fn a_long_list_is_checked_for_repetition_in_linear_time() {
     let contract = contract(json!({ "type": "array", "uniqueItems": true }));
     let items: Vec<_> = (0..200_000).map(Value::from).collect();
@@ -124,21 +135,27 @@ fn varied() -> Contract {
 
 proptest! {
     #[test]
-    fn no_byte_string_makes_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+    fn no_byte_string_makes_the_reader_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
         _ = varied().read_body::<Value>(&bytes);
         let text = String::from_utf8_lossy(&bytes);
         _ = varied().read_query::<Value>(&text);
     }
 
     #[test]
-    fn no_text_of_json_characters_makes_the_reader_panic(text in r#"[\[\]{}",:\\u0-9eE+.truefalsn-]{0,64}"#) {
+    fn no_text_of_json_characters_makes_the_reader_panic(
+        text in r#"[\[\]{}",:\\u0-9eE+.truefalsn-]{0,64}"#,
+    ) {
         _ = varied().read_body::<Value>(text.as_bytes());
     }
 
     #[test]
     fn nothing_a_caller_sends_comes_back(
         marker in "[a-z]{12}",
-        member in proptest::sample::select(vec!["email", "name", "slug", "color", "map", "list", "either", "?"]),
+        member in proptest::sample::select(vec![
+            "email", "name", "slug", "color", "map", "list", "either", "?",
+        ]),
         shape in 0..6,
     ) {
         let value = match shape {

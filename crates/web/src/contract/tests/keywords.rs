@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Checks that `good` passes and that each of `bad` has exactly one problem, with this code and message.
+/// `good` passes, and each of `bad` has exactly one problem: this code and message.
 #[track_caller]
 fn rule(schema: Value, good: &[Value], bad: &[Value], code: &str, message: &str) {
     let contract = contract(schema);

@@ -59,6 +59,7 @@ fn what_is_wrong_with_a_query_is_told_at_once() {
         ("limit=0&q=abcdef", &["/limit too_small", "/q too_long"]),
         ("limit=1&limit=2&limit=3", &["/limit duplicate_field"]),
         ("page=1&size=2", &[" unknown_field"]),
+        ("page=1&page=2", &[" duplicate_field", " unknown_field"]),
         ("q=%zz", &["/q bad_encoding"]),
         ("q=%", &["/q bad_encoding"]),
         ("q=%ff", &["/q bad_encoding"]),
@@ -78,6 +79,17 @@ fn a_request_has_a_bounded_number_of_parameters() {
     let good = "id=1&".repeat(PARAMETERS_MAX);
     assert!(search(&good).is_ok());
     assert_eq!(search(&(good + "id=1")), Err(vec![" too_many".to_owned()]));
+}
+
+#[test]
+fn parameters_without_fixed_names_make_a_map() {
+    let contract = contract(serde_json::json!({
+        "type": "object", "additionalProperties": { "type": "integer", "maximum": 9 }
+    }));
+    let value: Value = contract.read_query("a=1&b=2").expect("good");
+    assert_eq!(value, serde_json::json!({ "a": 1, "b": 2 }));
+    let problems = contract.read_query::<Value>("a=1&b=10&c=x").expect_err("two are wrong");
+    assert_eq!(brief(&problems), [" too_large", " wrong_type"]);
 }
 
 #[test]

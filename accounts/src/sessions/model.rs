@@ -1,0 +1,228 @@
+//! Sessions and the tokens that stand for them.
+
+use std::{fmt, time::Duration};
+
+use mainstay::core::{Caller, Secret, Timestamp};
+use sha2::{Digest, Sha256};
+use uuid::{NoContext, Uuid};
+
+use crate::users::{Email, PasswordVersion, User, UserId};
+
+/// How long a session lasts, used or not. Half of the 30 days after which NIST SP 800-63B (section
+/// 4.1.3) wants a password again: a token that leaked without notice is worthless within two weeks.
+pub const LIFETIME: Duration = Duration::from_hours(14 * 24);
+
+/// Sessions an account may have at a time; a log-in beyond it ends the oldest. Taste: far more than
+/// a person has devices, and few enough for a list without pages.
+pub const SESSIONS_MAX: u32 = 100;
+
+/// Identifies a session. It is no secret: only the token opens anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub Uuid);
+
+impl SessionId {
+    /// A new id, which sorts by `now`.
+    pub fn new(now: Timestamp) -> Self {
+        let seconds = now.as_second().unsigned_abs();
+        let nanoseconds = now.subsec_nanosecond().unsigned_abs();
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)))
+    }
+
+    /// The session that a caller came with.
+    pub fn of(caller: &Caller) -> Self {
+        Self(caller.credential)
+    }
+}
+
+/// What somebody logs in with.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The address of the account.
+    pub email: Email,
+    /// Its password, they say.
+    pub password: Secret<String>,
+}
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Which.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The password it was made with; the session ends with that password.
+    pub password_version: PasswordVersion,
+    /// When they logged in.
+    pub created_at: Timestamp,
+    /// From when on it is refused.
+    pub expires_at: Timestamp,
+}
+
+impl Session {
+    /// A session of a user who has just proved to be who they are.
+    pub fn new(user: &User, now: Timestamp) -> Self {
+        Self {
+            id: SessionId::new(now),
+            user: user.id,
+            password_version: user.password_version,
+            created_at: now,
+            expires_at: now + LIFETIME,
+        }
+    }
+
+    /// Whether it signs `user` in at this time.
+    pub fn is_good(&self, user: &User, now: Timestamp) -> bool {
+        now < self.expires_at
+            && self.user == user.id
+            && self.password_version == user.password_version
+    }
+}
+
+/// Says what it is, so that a secret scanner that finds one in a repository knows.
+const PREFIX: &str = "mst_";
+
+/// 62 to the power of 43 is just above 2 to the power of 256.
+const RANDOM_DIGITS: usize = 43;
+
+/// 62 to the power of 6 is above 2 to the power of 32.
+const CHECK_DIGITS: usize = 6;
+
+const LENGTH: usize = PREFIX.len() + RANDOM_DIGITS + CHECK_DIGITS;
+
+/// Letters and digits only: a double click selects the whole token.
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// What a signed-in client sends: a prefix, 256 random bits, and the CRC-32 of both.
+///
+/// The checksum is no defence. It tells a mistyped or cut token from a real one without asking the
+/// store.
+#[derive(Clone)]
+pub struct Token(Secret<String>);
+
+impl Token {
+    /// A new one. Panics when the system has no random numbers.
+    pub fn generate() -> Self {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).expect("the system has random numbers");
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str(PREFIX);
+        push_base62::<RANDOM_DIGITS>(&mut text, &mut random);
+        push_base62::<CHECK_DIGITS>(&mut text, &mut checksum(&text));
+        Self(Secret::new(text))
+    }
+
+    /// Takes a text that has the form of a token.
+    pub fn parse(text: &Secret<String>) -> Option<Self> {
+        let (body, check) = text.reveal().split_at_checked(LENGTH - CHECK_DIGITS)?;
+        let mut expected = String::with_capacity(CHECK_DIGITS);
+        push_base62::<CHECK_DIGITS>(&mut expected, &mut checksum(body));
+        (body.starts_with(PREFIX) && check == expected).then(|| Self(text.clone()))
+    }
+
+    /// What is stored of it. The token is random, so a fast hash without salt is enough.
+    pub fn hash(&self) -> TokenHash {
+        TokenHash(Sha256::digest(self.0.reveal()).into())
+    }
+
+    /// The text, for the one answer that shows it.
+    pub fn reveal(&self) -> &str {
+        self.0.reveal()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// The SHA-256 of a token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(..)")
+    }
+}
+
+fn checksum(text: &str) -> [u8; 4] {
+    crc32fast::hash(text.as_bytes()).to_be_bytes()
+}
+
+/// Appends a big-endian number as `N` digits, and leaves zero in its place.
+fn push_base62<const N: usize>(text: &mut String, number: &mut [u8]) {
+    let mut digits = ['0'; N];
+    for digit in digits.iter_mut().rev() {
+        let mut remainder = 0;
+        for byte in number.iter_mut() {
+            let value = remainder << 8 | u32::from(*byte);
+            // The remainder is below 62, so the quotient is below 256.
+            *byte = (value / 62) as u8;
+            remainder = value % 62;
+        }
+        *digit = char::from(ALPHABET[remainder as usize]);
+    }
+    text.extend(digits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<Token> {
+        Token::parse(&Secret::new(text.to_owned()))
+    }
+
+    #[test]
+    fn a_token_is_recognised_and_no_two_are_alike() {
+        let (one, other) = (Token::generate(), Token::generate());
+        assert_eq!(one.reveal().len(), 53);
+        assert_eq!(parsed(one.reveal()).expect("a token").hash(), one.hash());
+        assert_ne!(one.hash(), other.hash());
+    }
+
+    #[test]
+    fn a_token_with_any_one_character_changed_is_refused() {
+        let token = Token::generate();
+        for at in 0..token.reveal().len() {
+            let mut text = token.reveal().to_owned();
+            let other = if &text[at..=at] == "x" { "y" } else { "x" };
+            text.replace_range(at..=at, other);
+            assert!(parsed(&text).is_none(), "changed at {at}");
+        }
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_a_token_is_refused() {
+        let token = Token::generate();
+        let cut = &token.reveal()[..52];
+        let longer = format!("{}0", token.reveal());
+        let wide = "é".repeat(27);
+        for text in ["", "mst_", cut, &longer, &wide] {
+            assert!(parsed(text).is_none(), "{} bytes", text.len());
+        }
+    }
+
+    #[test]
+    fn every_number_has_its_digits() {
+        let written = |number: u32| {
+            let mut text = String::new();
+            push_base62::<CHECK_DIGITS>(&mut text, &mut number.to_be_bytes());
+            text
+        };
+        assert_eq!(written(0), "000000");
+        assert_eq!(written(61), "00000z");
+        assert_eq!(written(62), "000010");
+        assert_eq!(written(u32::MAX), "4gfFC3");
+        let mut largest = String::new();
+        push_base62::<RANDOM_DIGITS>(&mut largest, &mut [0xff; 32]);
+        assert!(!largest.starts_with('0'), "all digits are needed: {largest}");
+    }
+
+    #[test]
+    fn a_token_does_not_print_itself() {
+        let token = Token::generate();
+        assert_eq!(format!("{token:?} {:?}", token.hash()), "Token(..) TokenHash(..)");
+    }
+}

@@ -1,0 +1,129 @@
+//! Where sessions are kept: the contract, and its SQL.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use mainstay::store::{Database, FromRow, ResultExt, Row, StoreError, params};
+
+use super::{
+    error::CreateError,
+    model::{SESSIONS_MAX, Session, SessionId, TokenHash},
+};
+use crate::users::{PasswordVersion, UserId};
+
+/// What a repository answers: boxed, so that the service need not be generic over it.
+pub type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// Keeps sessions. Those of a user end with the user.
+pub trait Repository: Send + Sync + 'static {
+    /// Adds a session. Its user may have been removed since they proved who they are; then the
+    /// credentials are no longer good.
+    fn create<'a>(
+        &'a self,
+        session: &'a Session,
+        token: TokenHash,
+    ) -> Answer<'a, (), CreateError>;
+
+    /// Ends what a new session leaves no room for: its user's sessions that have expired, those made
+    /// with another password, and the oldest beyond the most an account may have.
+    fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()>;
+
+    /// The session whose token has this hash, expired or not.
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>>;
+
+    /// A user's sessions, newest first.
+    fn list(&self, user: UserId) -> Answer<'_, Vec<Session>>;
+
+    /// Ends a session if it is this user's. Answers whether it was.
+    fn delete(&self, id: SessionId, user: UserId) -> Answer<'_, bool>;
+
+    /// Ends every session of a user.
+    fn delete_all(&self, user: UserId) -> Answer<'_, ()>;
+}
+
+/// Keeps sessions in a database.
+pub fn sql(database: Database) -> Arc<dyn Repository> {
+    Arc::new(Sql(database))
+}
+
+struct Sql(Database);
+
+impl Repository for Sql {
+    fn create<'a>(
+        &'a self,
+        session: &'a Session,
+        token: TokenHash,
+    ) -> Answer<'a, (), CreateError> {
+        Box::pin(async move {
+            let insert = "INSERT INTO sessions (id, user_id, token_hash, password_version, \
+                          created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+            let values = params![
+                session.id.0,
+                session.user.0,
+                token.0.to_vec(),
+                session.password_version.0,
+                session.created_at,
+                session.expires_at,
+            ];
+            let inserted = self.0.execute(insert, values).await;
+            inserted.on_constraint("foreign_key", CreateError::InvalidCredentials)?;
+            Ok(())
+        })
+    }
+
+    fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let prune = "DELETE FROM sessions WHERE user_id = $1 AND (expires_at <= $2 \
+                         OR password_version <> $3 OR id NOT IN (SELECT id FROM sessions \
+                         WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $4))";
+            let values = params![
+                session.user.0,
+                session.created_at,
+                session.password_version.0,
+                SESSIONS_MAX - 1,
+            ];
+            self.0.execute(prune, values).await?;
+            Ok(())
+        })
+    }
+
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>> {
+        let select = "SELECT id, user_id, password_version, created_at, expires_at \
+                      FROM sessions WHERE token_hash = $1";
+        Box::pin(self.0.query_optional(select, params![token.0.to_vec()]))
+    }
+
+    fn list(&self, user: UserId) -> Answer<'_, Vec<Session>> {
+        let select = "SELECT id, user_id, password_version, created_at, expires_at \
+                      FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id DESC";
+        Box::pin(self.0.query(select, params![user.0]))
+    }
+
+    fn delete(&self, id: SessionId, user: UserId) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let delete = "DELETE FROM sessions WHERE id = $1 AND user_id = $2";
+            Ok(self.0.execute(delete, params![id.0, user.0]).await? > 0)
+        })
+    }
+
+    fn delete_all(&self, user: UserId) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.0.execute("DELETE FROM sessions WHERE user_id = $1", params![user.0]).await?;
+            Ok(())
+        })
+    }
+}
+
+impl FromRow for Session {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: SessionId(row.get("id")?),
+            user: UserId(row.get("user_id")?),
+            password_version: PasswordVersion(row.get("password_version")?),
+            created_at: row.get("created_at")?,
+            expires_at: row.get("expires_at")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

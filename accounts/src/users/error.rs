@@ -1,0 +1,118 @@
+//! What can go wrong with people, one enum for each set of outcomes.
+
+use mainstay::{
+    Fault,
+    core::{Code, FieldProblem, Kind, Location},
+    passwords::PasswordsBusy,
+    store::StoreError,
+};
+use thiserror::Error;
+
+const EMAIL_TAKEN: Code =
+    Code::new("EMAIL_TAKEN", Kind::Conflict, "Somebody has registered with this e-mail address");
+
+const USER_NOT_FOUND: Code =
+    Code::new("USER_NOT_FOUND", Kind::NotFound, "There is no user with this id");
+
+// The rest are entries of the edge's own catalogue, which a rule of this module answers with too.
+
+const FORBIDDEN: Code = Code::new("FORBIDDEN", Kind::Forbidden, "The caller may not do this");
+
+const PRECONDITION_FAILED: Code = Code::new(
+    "PRECONDITION_FAILED",
+    Kind::PreconditionFailed,
+    "The resource is not in the state that the request names",
+);
+
+const VALIDATION_FAILED: Code =
+    Code::new("VALIDATION_FAILED", Kind::Invalid, "Some inputs break the contract");
+
+/// Why a person could not be registered.
+#[derive(Debug, Error, Fault)]
+pub enum CreateError {
+    /// Somebody has registered with this e-mail address, in whatever case.
+    #[error("the e-mail address is already registered")]
+    #[fault(EMAIL_TAKEN)]
+    EmailTaken,
+    /// The password could not be hashed in time.
+    #[error(transparent)]
+    #[fault(from)]
+    Busy(#[from] PasswordsBusy),
+    /// The store failed.
+    #[error(transparent)]
+    #[fault(from)]
+    Store(#[from] StoreError),
+}
+
+/// Why an operation on one user, named by id, failed.
+#[derive(Debug, Error, Fault)]
+pub enum LookupError {
+    /// There is no user with this id.
+    #[error("there is no such user")]
+    #[fault(USER_NOT_FOUND)]
+    NotFound,
+    /// The store failed.
+    #[error(transparent)]
+    #[fault(from)]
+    Store(#[from] StoreError),
+}
+
+/// Why users could not be listed.
+#[derive(Debug, Error, Fault)]
+pub enum ListError {
+    /// The cursor is not one this service gave out.
+    #[error("some inputs break the contract")]
+    #[fault(VALIDATION_FAILED, fields)]
+    Cursor(Vec<FieldProblem>),
+    /// The store failed.
+    #[error(transparent)]
+    #[fault(from)]
+    Store(#[from] StoreError),
+}
+
+impl ListError {
+    /// The parameter `cursor` is no cursor. A schema cannot say this of an opaque text.
+    pub(super) fn not_a_cursor() -> Self {
+        let message = "must be the next_cursor of an earlier page";
+        let problem = FieldProblem::body("/cursor", "not_a_cursor", message);
+        Self::Cursor(vec![problem.at(Location::Query)])
+    }
+}
+
+/// Why a user could not be changed.
+#[derive(Debug, Error, Fault)]
+pub enum UpdateError {
+    /// There is no user with this id.
+    #[error("there is no such user")]
+    #[fault(USER_NOT_FOUND)]
+    NotFound,
+    /// The role is for administrators to change.
+    #[error("only an administrator may change a role")]
+    #[fault(FORBIDDEN)]
+    Forbidden,
+    /// The user is not of a version that the caller named.
+    #[error("the user has changed since")]
+    #[fault(PRECONDITION_FAILED)]
+    PreconditionFailed,
+    /// Somebody else has registered with this e-mail address.
+    #[error("the e-mail address is already registered")]
+    #[fault(EMAIL_TAKEN)]
+    EmailTaken,
+    /// The store failed.
+    #[error(transparent)]
+    #[fault(from)]
+    Store(#[from] StoreError),
+}
+
+/// Why a password could not be set or verified.
+#[derive(Debug, Error, Fault)]
+pub enum PasswordError {
+    /// Too many passwords wait to be hashed.
+    #[error(transparent)]
+    #[fault(from)]
+    Busy(#[from] PasswordsBusy),
+    /// The store failed.
+    #[error(transparent)]
+    #[fault(from)]
+    Store(#[from] StoreError),
+}

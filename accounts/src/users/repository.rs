@@ -1,0 +1,200 @@
+//! Where users are kept: the contract, and its SQL.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use mainstay::{
+    passwords::PasswordHash,
+    store::{Database, FromRow, FromValue, Mismatch, ResultExt, Row, StoreError, Value, params},
+};
+
+use super::{
+    error::{CreateError, UpdateError},
+    model::{Account, Email, PasswordVersion, Position, Role, User, UserId, UserName, Version},
+};
+
+/// What a repository answers: boxed, so that the service need not be generic over it.
+pub type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// Keeps users. Two of them never have addresses with the same key.
+pub trait Repository: Send + Sync + 'static {
+    /// Adds a user.
+    fn create<'a>(
+        &'a self,
+        user: &'a User,
+        password: Option<&'a PasswordHash>,
+    ) -> Answer<'a, (), CreateError>;
+
+    /// Adds an administrator. A user with the same address is promoted instead and gets the
+    /// password. Answers the user as it is now kept.
+    fn create_admin<'a>(
+        &'a self,
+        admin: &'a User,
+        password: &'a PasswordHash,
+    ) -> Answer<'a, User>;
+
+    /// The user of this id.
+    fn find(&self, id: UserId) -> Answer<'_, Option<User>>;
+
+    /// The account whose address has the same key.
+    fn find_by_email<'a>(&'a self, email: &'a Email) -> Answer<'a, Option<Account>>;
+
+    /// At most `limit` users that come after a place, newest first.
+    fn list(&self, after: Position, limit: u32) -> Answer<'_, Vec<User>>;
+
+    /// Writes a user as its next version, if the one kept is still of the version that `user` has.
+    /// Answers whether it was.
+    fn update<'a>(&'a self, user: &'a User) -> Answer<'a, bool, UpdateError>;
+
+    /// Removes a user and everything that is theirs. Answers whether there was one.
+    fn delete(&self, id: UserId) -> Answer<'_, bool>;
+}
+
+/// Keeps users in a database.
+pub fn sql(database: Database) -> Arc<dyn Repository> {
+    Arc::new(Sql(database))
+}
+
+struct Sql(Database);
+
+impl Repository for Sql {
+    fn create<'a>(
+        &'a self,
+        user: &'a User,
+        password: Option<&'a PasswordHash>,
+    ) -> Answer<'a, (), CreateError> {
+        Box::pin(async move {
+            let insert = "INSERT INTO users (id, email, email_key, name, age, role, version, \
+                          password_version, created_at, password_hash) \
+                          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+            let inserted = self.0.execute(insert, row(user, password)).await;
+            inserted.on_constraint("users_email_key", CreateError::EmailTaken)?;
+            Ok(())
+        })
+    }
+
+    fn create_admin<'a>(
+        &'a self,
+        admin: &'a User,
+        password: &'a PasswordHash,
+    ) -> Answer<'a, User> {
+        Box::pin(async move {
+            let upsert = "INSERT INTO users (id, email, email_key, name, age, role, version, \
+                          password_version, created_at, password_hash) \
+                          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                          ON CONFLICT (email_key) DO UPDATE SET role = excluded.role, \
+                          password_hash = excluded.password_hash, \
+                          password_version = users.password_version + 1, \
+                          version = users.version + 1 \
+                          RETURNING id, email, name, age, role, version, password_version, \
+                          created_at";
+            let kept = self.0.execute_returning(upsert, row(admin, Some(password))).await?;
+            kept.into_iter().next().ok_or(StoreError::NotFound)
+        })
+    }
+
+    fn find(&self, id: UserId) -> Answer<'_, Option<User>> {
+        let select = "SELECT id, email, name, age, role, version, password_version, created_at \
+                      FROM users WHERE id = $1";
+        Box::pin(self.0.query_optional(select, params![id.0]))
+    }
+
+    fn find_by_email<'a>(&'a self, email: &'a Email) -> Answer<'a, Option<Account>> {
+        let select = "SELECT id, email, name, age, role, version, password_version, created_at, \
+                      password_hash FROM users WHERE email_key = $1";
+        Box::pin(self.0.query_optional(select, params![email.key().into_revealed()]))
+    }
+
+    fn list(&self, after: Position, limit: u32) -> Answer<'_, Vec<User>> {
+        let select = "SELECT id, email, name, age, role, version, password_version, created_at \
+                      FROM users WHERE (created_at, id) < ($1, $2) \
+                      ORDER BY created_at DESC, id DESC LIMIT $3";
+        Box::pin(self.0.query(select, params![after.created_at, after.id.0, limit]))
+    }
+
+    fn update<'a>(&'a self, user: &'a User) -> Answer<'a, bool, UpdateError> {
+        Box::pin(async move {
+            let update = "UPDATE users SET email = $3, email_key = $4, name = $5, age = $6, \
+                          role = $7, version = version + 1 WHERE id = $1 AND version = $2";
+            let values = params![
+                user.id.0,
+                user.version.0,
+                user.email.0.reveal().as_str(),
+                user.email.key().into_revealed(),
+                user.name.0.reveal().as_str(),
+                user.age,
+                role_text(user.role),
+            ];
+            let updated = self.0.execute(update, values).await;
+            Ok(updated.on_constraint("users_email_key", UpdateError::EmailTaken)? > 0)
+        })
+    }
+
+    fn delete(&self, id: UserId) -> Answer<'_, bool> {
+        Box::pin(async move {
+            Ok(self.0.execute("DELETE FROM users WHERE id = $1", params![id.0]).await? > 0)
+        })
+    }
+}
+
+/// The values of an inserted row, in the order of both statements above.
+fn row(user: &User, password: Option<&PasswordHash>) -> Vec<Value> {
+    params![
+        user.id.0,
+        user.email.0.reveal().as_str(),
+        user.email.key().into_revealed(),
+        user.name.0.reveal().as_str(),
+        user.age,
+        role_text(user.role),
+        user.version.0,
+        user.password_version.0,
+        user.created_at,
+        password.map(PasswordHash::to_phc),
+    ]
+}
+
+/// What the column `role` holds.
+const fn role_text(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::Admin => "admin",
+    }
+}
+
+impl FromValue for Role {
+    fn from_value(value: &Value) -> Result<Self, Mismatch> {
+        match String::from_value(value)?.as_str() {
+            "user" => Ok(Self::User),
+            "admin" => Ok(Self::Admin),
+            _ => Err(Mismatch),
+        }
+    }
+}
+
+impl FromRow for User {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: UserId(row.get("id")?),
+            email: Email(row.get::<String>("email")?.into()),
+            name: UserName(row.get::<String>("name")?.into()),
+            age: row.get("age")?,
+            role: row.get("role")?,
+            version: Version(row.get("version")?),
+            password_version: PasswordVersion(row.get("password_version")?),
+            created_at: row.get("created_at")?,
+        })
+    }
+}
+
+impl FromRow for Account {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let stored: Option<String> = row.get("password_hash")?;
+        let password = stored.map(|phc| PasswordHash::parse(&phc)).transpose();
+        Ok(Self {
+            user: User::from_row(row)?,
+            password: password.map_err(|invalid| StoreError::Internal(invalid.into()))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

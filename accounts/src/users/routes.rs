@@ -1,0 +1,75 @@
+//! The endpoints of users.
+
+use std::time::Duration;
+
+use mainstay::web::{
+    self, Authenticated, Body, Created, IfMatch, Json, Limit, NoContent, Page, Path, Query, Routes,
+    SelfOr, SignedIn, Tagged, Use,
+};
+
+use super::{
+    error::{CreateError, ListError, LookupError, UpdateError},
+    model::{self, ADMIN},
+    service::Users,
+    wire::{self, ById, CreateUser, ListUsers, UpdateUser, User},
+};
+
+/// Registrations from one address in a minute: a class of people behind one gateway fits, a script
+/// that fills the table does not.
+const REGISTRATIONS: Limit = Limit::per_client(20, Duration::from_mins(1));
+
+/// The route table.
+pub fn routes(users: Users) -> Routes<Users> {
+    let create = web::post("/users", create).summary("Register").public().limit(REGISTRATIONS);
+    let list = web::get("/users", list).summary("List users, newest first").allow(ADMIN);
+    let get = web::get("/users/{id}", get).summary("Show a user").allow(SelfOr(ADMIN));
+    let update = web::patch("/users/{id}", update).summary("Change a user").allow(SelfOr(ADMIN));
+    let delete = web::delete("/users/{id}", delete).summary("Remove a user").allow(SelfOr(ADMIN));
+    let me = web::get("/me", me).summary("Show the caller").allow(Authenticated);
+    Routes::new("users", users).add(create).add(list).add(get).add(update).add(delete).add(me)
+}
+
+async fn create(
+    users: Use<Users>,
+    Body(body): Body<CreateUser>,
+) -> Result<Created<User>, CreateError> {
+    let user = users.create(body.into()).await?;
+    Ok(Created::at(format!("/users/{}", user.id.0), user.into()))
+}
+
+async fn list(users: Use<Users>, Query(query): Query<ListUsers>) -> Result<Page<User>, ListError> {
+    Ok(wire::page(users.list(query.try_into()?).await?))
+}
+
+async fn get(
+    users: Use<Users>,
+    Path(path): Path<ById>,
+) -> Result<Tagged<Json<User>>, LookupError> {
+    Ok(tagged(users.get(path.into()).await?))
+}
+
+async fn update(
+    users: Use<Users>,
+    SignedIn(caller): SignedIn,
+    Path(path): Path<ById>,
+    IfMatch(condition): IfMatch,
+    Body(body): Body<UpdateUser>,
+) -> Result<Tagged<Json<User>>, UpdateError> {
+    Ok(tagged(users.update(path.into(), body.into(), condition, &caller).await?))
+}
+
+async fn delete(users: Use<Users>, Path(path): Path<ById>) -> Result<NoContent, LookupError> {
+    users.delete(path.into()).await?;
+    Ok(NoContent)
+}
+
+async fn me(
+    users: Use<Users>,
+    SignedIn(caller): SignedIn,
+) -> Result<Tagged<Json<User>>, LookupError> {
+    Ok(tagged(users.get(caller.subject.into()).await?))
+}
+
+fn tagged(user: model::User) -> Tagged<Json<User>> {
+    Tagged::new(user.version.0, Json(user.into()))
+}

@@ -1,0 +1,127 @@
+//! A constraint has the same name on every engine.
+
+use mainstay_core::{Code, Fault, FaultSet};
+use mainstay_store::{Database, INTERNAL, ResultExt, StoreError, Value, params};
+
+use crate::fixture::memory;
+
+const SCHEMA: [&str; 5] = [
+    "CREATE TABLE users (
+        id uuid PRIMARY KEY,
+        email text NOT NULL,
+        tenant bigint NOT NULL DEFAULT 1,
+        nick text UNIQUE,
+        age integer CONSTRAINT age_is_positive CHECK (age > 0),
+        UNIQUE (tenant, nick)
+    )",
+    "CREATE UNIQUE INDEX users_email_key ON users (email)",
+    "CREATE UNIQUE INDEX users_lower_nick ON users (lower(nick))",
+    "CREATE TABLE sessions (id bigint PRIMARY KEY, user_id uuid NOT NULL REFERENCES users (id))",
+    "CREATE TABLE members (a bigint, b bigint, PRIMARY KEY (a, b))",
+];
+
+async fn schema() -> Database {
+    let db = memory().await;
+    for sql in SCHEMA {
+        db.execute(sql, params![]).await.expect(sql);
+    }
+    let ada = "INSERT INTO users (id, email, nick) VALUES ($1, 'ada@example.com', 'ada')";
+    db.execute(ada, params![vec![1_u8]]).await.expect("ada is new");
+    db.execute("INSERT INTO members (a, b) VALUES (1, 1)", params![]).await.expect("is new");
+    db
+}
+
+async fn refused(db: &Database, sql: &'static str, params: Vec<Value>) -> String {
+    match db.execute(sql, params).await {
+        Err(StoreError::Constraint { name, .. }) => name,
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_constraint_has_its_portable_name() {
+    let db = schema().await;
+    for (sql, name) in [
+        ("INSERT INTO users (id, email) VALUES ($1, 'new@example.com')", "users_pkey"),
+        ("INSERT INTO users (id, email) VALUES (2 + $1, 'ada@example.com')", "users_email_key"),
+        (
+            "INSERT INTO users (id, email, nick, tenant) VALUES (2 + $1, 'n', 'ada', 2)",
+            "users_nick_key",
+        ),
+        ("INSERT INTO users (id, email, nick) VALUES (2 + $1, 'n', 'ADA')", "users_lower_nick"),
+        ("INSERT INTO users (id, email) VALUES (2 + $1, NULL)", "users_email_not_null"),
+        ("INSERT INTO users (id, email, age) VALUES (2 + $1, 'n', 0)", "age_is_positive"),
+        ("INSERT INTO sessions (id, user_id) VALUES (1, 9 + $1)", "foreign_key"),
+        ("INSERT INTO members (a, b) VALUES (length($1), 1)", "members_pkey"),
+    ] {
+        assert_eq!(refused(&db, sql, params![vec![1_u8]]).await, name, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_unique_over_several_columns_is_named_after_them() {
+    let db = memory().await;
+    let table = "CREATE TABLE seats (hall bigint, seat bigint, UNIQUE (hall, seat))";
+    db.execute(table, params![]).await.expect("the table is created");
+    let taken = "INSERT INTO seats (hall, seat) VALUES (1, 2)";
+    db.execute(taken, params![]).await.expect("the seat is free");
+    assert_eq!(refused(&db, taken, params![]).await, "seats_hall_seat_key");
+}
+
+#[derive(Debug)]
+enum CreateError {
+    EmailTaken,
+    Store(StoreError),
+}
+
+impl From<StoreError> for CreateError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+#[tokio::test]
+async fn a_repository_turns_a_constraint_into_its_own_error() {
+    let db = schema().await;
+    let sql = "INSERT INTO users (id, email) VALUES ($1, $2)";
+    let insert = |id: u8, email: &str| db.execute(sql, params![vec![id], email]);
+    let taken = insert(2, "ada@example.com").await;
+    let taken = taken.on_constraint("users_email_key", CreateError::EmailTaken);
+    assert!(matches!(taken, Err(CreateError::EmailTaken)), "{taken:?}");
+    let other = insert(1, "bob@example.com").await;
+    let other = other.on_constraint("users_email_key", CreateError::EmailTaken);
+    assert!(
+        matches!(&other, Err(CreateError::Store(error)) if error.violates("users_pkey")),
+        "{other:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_unexpected_constraint_is_an_internal_fault_that_shows_nothing() {
+    let db = schema().await;
+    let sql = "INSERT INTO users (id, email) VALUES ($1, 'ada@example.com')";
+    let error = db.execute(sql, params![vec![2_u8]]).await.expect_err("ada is taken");
+    assert_eq!(error.code(), INTERNAL);
+    let mut declared: Vec<Code> = Vec::new();
+    StoreError::declare(&mut declared);
+    assert!(declared.contains(&error.code()));
+    assert_eq!(error.detail(), "Something went wrong on our side.");
+    assert_eq!(error.retry_after(), None);
+}
+
+#[tokio::test]
+async fn no_bound_value_reaches_an_error() {
+    let db = schema().await;
+    let secret = "correct-horse";
+    for sql in [
+        "SELECT json_extract('{}', $1)",
+        "SELECT json($1)",
+        "SELECT $1 COLLATE nothing",
+        "INSERT INTO users (id, email, age) VALUES (5, $1, 0) RETURNING id",
+    ] {
+        let error = db.execute_returning::<()>(sql, params![secret]).await.expect_err(sql);
+        let cause = std::error::Error::source(&error).expect("a cause").to_string();
+        let shown = format!("{error} {error:?} {cause}");
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}

@@ -1,0 +1,13 @@
+//! What the crate promises, over real files.
+
+mod constraints;
+mod fixture;
+mod group_commit;
+mod health;
+mod limiter;
+mod migrations;
+mod opening;
+mod reading;
+mod throughput;
+mod transactions;
+mod values;

@@ -1,0 +1,137 @@
+//! Values come back as they were stored.
+
+use mainstay_core::Timestamp;
+use mainstay_store::{FromValue, StoreError, Value, params};
+use proptest::{prelude::*, test_runner::TestRunner};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::fixture::memory;
+
+const TABLE: &str = "CREATE TABLE every_type (
+    a uuid, b text, c bigint, d double precision, e boolean, f timestamptz, g bytea, h jsonb
+)";
+
+const INSERT: &str = "INSERT INTO every_type (a, b, c, d, e, f, g, h) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING a, b, c, d, e, f, g, h";
+
+struct Typed {
+    values: [Value; 8],
+}
+
+impl mainstay_store::FromRow for Typed {
+    fn from_row(row: &mainstay_store::Row) -> Result<Self, StoreError> {
+        fn read<T: FromValue>(
+            row: &mainstay_store::Row,
+            name: &'static str,
+        ) -> Result<Value, StoreError>
+        where
+            Value: From<Option<T>>,
+        {
+            Ok(row.get::<Option<T>>(name)?.into())
+        }
+        Ok(Self {
+            values: [
+                read::<Uuid>(row, "a")?,
+                read::<String>(row, "b")?,
+                read::<i64>(row, "c")?,
+                read::<f64>(row, "d")?,
+                read::<bool>(row, "e")?,
+                read::<Timestamp>(row, "f")?,
+                read::<Vec<u8>>(row, "g")?,
+                read::<serde_json::Value>(row, "h")?,
+            ],
+        })
+    }
+}
+
+fn json_value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        any::<f64>().prop_map(|f| json!(f)),
+        any::<i32>().prop_map(|n| json!(f64::from(n))),
+        ".{0,12}".prop_map(Into::into),
+        "-?[0-9]{1,20}(\\.0)?".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::hash_map(".{0,6}", inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Whole microseconds over the whole range of the type.
+fn timestamp() -> impl Strategy<Value = Timestamp> {
+    (Timestamp::MIN.as_microsecond()..=Timestamp::MAX.as_microsecond())
+        .prop_map(|micros| Timestamp::from_microsecond(micros).expect("in range"))
+}
+
+fn row() -> impl Strategy<Value = Vec<Value>> {
+    let text = prop_oneof![".{0,40}", "-?[0-9]{1,20}", "[0-9]{1,3}e[0-9]{1,2}"];
+    let finite = any::<f64>().prop_filter("NaN is stored as null", |number| !number.is_nan());
+    (
+        prop::option::of(any::<u128>().prop_map(Uuid::from_u128)),
+        prop::option::of(text),
+        prop::option::of(any::<i64>()),
+        prop::option::of(finite),
+        prop::option::of(any::<bool>()),
+        prop::option::of(timestamp()),
+        prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
+        prop::option::of(json_value()),
+    )
+        .prop_map(|(a, b, c, d, e, f, g, h)| params![a, b, c, d, e, f, g, h])
+}
+
+#[test]
+fn every_value_of_every_type_comes_back_unchanged() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let db = runtime.block_on(memory());
+    runtime.block_on(db.execute(TABLE, params![])).expect("the table is created");
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(500));
+    let result = runner.run(&row(), |values| {
+        let stored = runtime.block_on(db.execute_returning::<Typed>(INSERT, values.clone()));
+        let stored = stored.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+        prop_assert!(stored[0].values[..] == values[..], "{values:?}");
+        Ok(())
+    });
+    result.expect("values survive");
+}
+
+#[tokio::test]
+async fn a_timestamp_is_cut_to_the_microsecond() {
+    let db = memory().await;
+    let stored = Timestamp::from_nanosecond(1_700_000_000_123_456_789).expect("in range");
+    let (read,): (Timestamp,) =
+        db.query_one("SELECT $1", params![stored]).await.expect("the value comes back");
+    assert_eq!(read.as_nanosecond(), 1_700_000_000_123_456_000);
+}
+
+#[tokio::test]
+async fn a_parameter_may_be_used_twice_and_in_any_order() {
+    let db = memory().await;
+    let row: (String, String, String) = db
+        .query_one("SELECT $2, $1, $2", params!["one", "two"])
+        .await
+        .expect("the values come back");
+    assert_eq!(row, ("two".to_owned(), "one".to_owned(), "two".to_owned()));
+}
+
+#[tokio::test]
+async fn parameters_that_do_not_fit_the_statement_are_a_defect() {
+    let db = memory().await;
+    for (sql, params) in [
+        ("SELECT $1", params![]),
+        ("SELECT $1", params![1, 2]),
+        ("SELECT $2", params![1]),
+        ("SELECT ?1", params![1]),
+        ("SELECT $1::uuid", params![1]),
+    ] {
+        let error = db.query::<()>(sql, params).await.expect_err(sql);
+        assert!(matches!(error, StoreError::Internal(_)), "{sql}: {error:?}");
+    }
+}
