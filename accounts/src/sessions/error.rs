@@ -7,7 +7,7 @@ use crate::users::PasswordError;
 
 /// Why somebody could not log in.
 #[derive(Debug, Error, Fault)]
-pub enum CreateError {
+pub(crate) enum CreateError {
     /// No account has this e-mail address and this password. Which of the two is wrong is not said.
     #[error("no account has this e-mail address and this password")]
     #[fault(unauthenticated, code = "INVALID_CREDENTIALS")]
@@ -24,7 +24,7 @@ pub enum CreateError {
 
 /// Why a session could not be ended.
 #[derive(Debug, Error, Fault)]
-pub enum DeleteError {
+pub(crate) enum DeleteError {
     /// The caller has no session with this id.
     #[error("there is no such session")]
     #[fault(not_found, code = "SESSION_NOT_FOUND")]

@@ -9,8 +9,6 @@ mod service;
 mod tests;
 mod wire;
 
-pub use error::{CreateError, DeleteError};
-pub use model::{Credentials, Session, SessionId, Token, TokenHash};
-pub use repository::{Answer, Repository, sql};
-pub use routes::routes;
-pub use service::Sessions;
+pub(crate) use repository::sql;
+pub(crate) use routes::routes;
+pub(crate) use service::Sessions;

@@ -10,57 +10,57 @@ use crate::users::{Email, PasswordVersion, User, UserId};
 
 /// How long a session lasts, used or not. Half of the 30 days after which NIST SP 800-63B (section
 /// 4.1.3) wants a password again: a token that leaked without notice is worthless within two weeks.
-pub const LIFETIME: Duration = Duration::from_hours(14 * 24);
+pub(crate) const LIFETIME: Duration = Duration::from_hours(14 * 24);
 
 /// Sessions an account may have at a time; a log-in beyond it ends the oldest. Taste: far more than
 /// a person has devices, and few enough for a list without pages.
-pub const SESSIONS_MAX: u32 = 100;
+pub(crate) const SESSIONS_MAX: u32 = 100;
 
 /// Identifies a session. It is no secret: only the token opens anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub Uuid);
+pub(crate) struct SessionId(pub(crate) Uuid);
 
 impl SessionId {
     /// A new id, which sorts by `now`.
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         let seconds = now.as_second().unsigned_abs();
         let nanoseconds = now.subsec_nanosecond().unsigned_abs();
         Self(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)))
     }
 
     /// The session that a caller came with.
-    pub fn of(caller: &Caller) -> Self {
+    pub(crate) fn of(caller: &Caller) -> Self {
         Self(caller.credential)
     }
 }
 
 /// What somebody logs in with.
 #[derive(Clone, Debug)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// The address of the account.
-    pub email: Email,
+    pub(crate) email: Email,
     /// Its password, they say.
-    pub password: Secret<String>,
+    pub(crate) password: Secret<String>,
 }
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
+pub(crate) struct Session {
     /// Which.
-    pub id: SessionId,
+    pub(crate) id: SessionId,
     /// Whose.
-    pub user: UserId,
+    pub(crate) user: UserId,
     /// The password it was made with; the session ends with that password.
-    pub password_version: PasswordVersion,
+    pub(crate) password_version: PasswordVersion,
     /// When they logged in.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// From when on it is refused.
-    pub expires_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
 }
 
 impl Session {
     /// A session of a user who has just proved to be who they are.
-    pub fn new(user: &User, now: Timestamp) -> Self {
+    pub(crate) fn new(user: &User, now: Timestamp) -> Self {
         Self {
             id: SessionId::new(now),
             user: user.id,
@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// Whether it signs `user` in at this time.
-    pub fn is_good(&self, user: &User, now: Timestamp) -> bool {
+    pub(crate) fn is_good(&self, user: &User, now: Timestamp) -> bool {
         now < self.expires_at
             && self.user == user.id
             && self.password_version == user.password_version
@@ -97,11 +97,11 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// The checksum is no defence. It tells a mistyped or cut token from a real one without asking the
 /// store.
 #[derive(Clone)]
-pub struct Token(Secret<String>);
+pub(crate) struct Token(Secret<String>);
 
 impl Token {
     /// A new one. Panics when the system has no random numbers.
-    pub fn generate() -> Self {
+    pub(crate) fn generate() -> Self {
         let mut random = [0; 32];
         getrandom::fill(&mut random).expect("the system has random numbers");
         let mut text = String::with_capacity(LENGTH);
@@ -112,7 +112,7 @@ impl Token {
     }
 
     /// Takes a text that has the form of a token.
-    pub fn parse(text: &Secret<String>) -> Option<Self> {
+    pub(crate) fn parse(text: &Secret<String>) -> Option<Self> {
         let (body, check) = text.reveal().split_at_checked(LENGTH - CHECK_DIGITS)?;
         let mut expected = String::with_capacity(CHECK_DIGITS);
         push_base62::<CHECK_DIGITS>(&mut expected, &mut checksum(body));
@@ -120,12 +120,12 @@ impl Token {
     }
 
     /// What is stored of it. The token is random, so a fast hash without salt is enough.
-    pub fn hash(&self) -> TokenHash {
+    pub(crate) fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.0.reveal()).into())
     }
 
     /// The text, for the one answer that shows it.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         self.0.reveal()
     }
 }
@@ -138,7 +138,7 @@ impl fmt::Debug for Token {
 
 /// The SHA-256 of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TokenHash(pub [u8; 32]);
+pub(crate) struct TokenHash(pub(crate) [u8; 32]);
 
 impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

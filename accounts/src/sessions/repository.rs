@@ -11,10 +11,10 @@ use super::{
 use crate::users::{PasswordVersion, UserId};
 
 /// What a repository answers: boxed, so that the service need not be generic over it.
-pub type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+pub(crate) type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// Keeps sessions. Those of a user end with the user.
-pub trait Repository: Send + Sync + 'static {
+pub(crate) trait Repository: Send + Sync + 'static {
     /// Adds a session. Its user may have been removed since they proved who they are; then the
     /// credentials are no longer good.
     fn create<'a>(
@@ -41,7 +41,7 @@ pub trait Repository: Send + Sync + 'static {
 }
 
 /// Keeps sessions in a database.
-pub fn sql(database: Database) -> Arc<dyn Repository> {
+pub(crate) fn sql(database: Database) -> Arc<dyn Repository> {
     Arc::new(Sql(database))
 }
 

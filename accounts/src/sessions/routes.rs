@@ -22,7 +22,7 @@ const LOG_INS: Limit =
     Limit::per_client(10, Duration::from_mins(1)).on_outage(OutageMode::Closed);
 
 /// The route table.
-pub fn routes(sessions: Sessions) -> Routes<Sessions> {
+pub(crate) fn routes(sessions: Sessions) -> Routes<Sessions> {
     let create = web::post("/sessions", create).summary("Log in").public().limit(LOG_INS);
     let list = web::get("/sessions", list)
         .summary("List the caller's sessions, newest first")

@@ -18,7 +18,7 @@ use crate::users::Users;
 
 /// Everything one can ask of this module. Clones share it.
 #[derive(Clone)]
-pub struct Sessions(Arc<Inner>);
+pub(crate) struct Sessions(Arc<Inner>);
 
 struct Inner {
     repository: Arc<dyn Repository>,
@@ -28,12 +28,12 @@ struct Inner {
 
 impl Sessions {
     /// The sessions of `users`, kept in `repository`; [`sql`](super::sql) makes one.
-    pub fn new(repository: Arc<dyn Repository>, users: Users, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(repository: Arc<dyn Repository>, users: Users, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner { repository, users, clock }))
     }
 
     /// Logs somebody in. The token is not kept: this is the only time it can be told.
-    pub async fn create(
+    pub(crate) async fn create(
         &self,
         credentials: &Credentials,
     ) -> Result<(Session, Token), CreateError> {
@@ -47,7 +47,7 @@ impl Sessions {
     }
 
     /// The caller's sessions that have not expired, newest first.
-    pub async fn list(&self, caller: &Caller) -> Result<Vec<Session>, StoreError> {
+    pub(crate) async fn list(&self, caller: &Caller) -> Result<Vec<Session>, StoreError> {
         let now = self.now();
         let mut sessions = self.0.repository.list(caller.subject.into()).await?;
         sessions.retain(|session| now < session.expires_at);
@@ -55,7 +55,7 @@ impl Sessions {
     }
 
     /// Ends one of the caller's sessions.
-    pub async fn delete(&self, id: SessionId, caller: &Caller) -> Result<(), DeleteError> {
+    pub(crate) async fn delete(&self, id: SessionId, caller: &Caller) -> Result<(), DeleteError> {
         match self.0.repository.delete(id, caller.subject.into()).await? {
             true => Ok(()),
             false => Err(DeleteError::NotFound),
@@ -63,13 +63,13 @@ impl Sessions {
     }
 
     /// Ends the session the caller came with. One that has ended meanwhile is as good.
-    pub async fn delete_current(&self, caller: &Caller) -> Result<(), StoreError> {
+    pub(crate) async fn delete_current(&self, caller: &Caller) -> Result<(), StoreError> {
         self.0.repository.delete(SessionId::of(caller), caller.subject.into()).await?;
         Ok(())
     }
 
     /// Ends all of the caller's sessions.
-    pub async fn delete_all(&self, caller: &Caller) -> Result<(), StoreError> {
+    pub(crate) async fn delete_all(&self, caller: &Caller) -> Result<(), StoreError> {
         self.0.repository.delete_all(caller.subject.into()).await
     }
 

@@ -29,7 +29,7 @@ const VALIDATION_FAILED: Code =
 
 /// Why a person could not be registered.
 #[derive(Debug, Error, Fault)]
-pub enum CreateError {
+pub(crate) enum CreateError {
     /// Somebody has registered with this e-mail address, in whatever case.
     #[error("the e-mail address is already registered")]
     #[fault(EMAIL_TAKEN)]
@@ -46,7 +46,7 @@ pub enum CreateError {
 
 /// Why an operation on one user, named by id, failed.
 #[derive(Debug, Error, Fault)]
-pub enum LookupError {
+pub(crate) enum LookupError {
     /// There is no user with this id.
     #[error("there is no such user")]
     #[fault(USER_NOT_FOUND)]
@@ -59,7 +59,7 @@ pub enum LookupError {
 
 /// Why users could not be listed.
 #[derive(Debug, Error, Fault)]
-pub enum ListError {
+pub(crate) enum ListError {
     /// The cursor is not one this service gave out.
     #[error("some inputs break the contract")]
     #[fault(VALIDATION_FAILED, fields)]
@@ -81,7 +81,7 @@ impl ListError {
 
 /// Why a user could not be changed.
 #[derive(Debug, Error, Fault)]
-pub enum UpdateError {
+pub(crate) enum UpdateError {
     /// There is no user with this id.
     #[error("there is no such user")]
     #[fault(USER_NOT_FOUND)]
@@ -106,7 +106,7 @@ pub enum UpdateError {
 
 /// Why a password could not be set or verified.
 #[derive(Debug, Error, Fault)]
-pub enum PasswordError {
+pub(crate) enum PasswordError {
     /// Too many passwords wait to be hashed.
     #[error(transparent)]
     #[fault(from)]

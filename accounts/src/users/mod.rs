@@ -11,14 +11,12 @@ mod service;
 mod tests;
 mod wire;
 
-pub use error::{CreateError, ListError, LookupError, PasswordError, UpdateError};
-pub use model::{
-    ADMIN, Account, Administrator, Change, Changes, Email, Listing, Listed, NewAdmin, NewUser,
-    PasswordVersion, Position, Role, User, UserId, UserName, Version,
-};
-pub use repository::{Answer, Repository, sql};
-pub use routes::routes;
-pub use service::Users;
+pub(crate) use error::PasswordError;
+pub(crate) use model::{Administrator, Email, PasswordVersion, User, UserId};
+pub(crate) use repository::sql;
+pub(crate) use routes::routes;
+pub(crate) use service::Users;
+pub(crate) use wire::admin;
+
 #[cfg(test)]
-pub(crate) use tests::{InMemory, ManualClock, database};
-pub use wire::admin;
+pub(crate) use tests::{InMemory, open_database, passwords, person};

@@ -8,15 +8,15 @@ use mainstay::{
 use uuid::{NoContext, Uuid};
 
 /// The role that may see and change everybody.
-pub const ADMIN: RoleName = RoleName("admin");
+pub(crate) const ADMIN: RoleName = RoleName("admin");
 
 /// Identifies a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UserId(pub Uuid);
+pub(crate) struct UserId(pub(crate) Uuid);
 
 impl UserId {
     /// A new id, which sorts by `now`.
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         let seconds = now.as_second().unsigned_abs();
         let nanoseconds = now.subsec_nanosecond().unsigned_abs();
         Self(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)))
@@ -37,23 +37,23 @@ impl From<UserId> for Subject {
 
 /// An e-mail address as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Email(pub Pii<String>);
+pub(crate) struct Email(pub(crate) Pii<String>);
 
 impl Email {
     /// What makes two addresses the same. The local part is case-sensitive by RFC 5321 and nowhere
     /// in practice; one person must not register twice by a slip of the shift key.
-    pub fn key(&self) -> Pii<String> {
+    pub(crate) fn key(&self) -> Pii<String> {
         Pii::new(self.0.reveal().to_lowercase())
     }
 }
 
 /// What a person is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserName(pub Pii<String>);
+pub(crate) struct UserName(pub(crate) Pii<String>);
 
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Manages the own account.
     User,
     /// Manages every account.
@@ -62,7 +62,7 @@ pub enum Role {
 
 impl Role {
     /// The roles a caller is given for it.
-    pub fn names(self) -> Vec<RoleName> {
+    pub(crate) fn names(self) -> Vec<RoleName> {
         match self {
             Self::User => Vec::new(),
             Self::Admin => vec![ADMIN],
@@ -72,15 +72,15 @@ impl Role {
 
 /// Counts the changes of a user, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version(pub i64);
+pub(crate) struct Version(pub(crate) i64);
 
 impl Version {
     /// That of a new user.
-    pub const FIRST: Self = Self(1);
+    pub(crate) const FIRST: Self = Self(1);
 
     /// The one after this.
     #[must_use]
-    pub const fn next(self) -> Self {
+    pub(crate) const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
@@ -88,70 +88,70 @@ impl Version {
 /// Counts the passwords an account has had, from 1. A session is good only for the password it was
 /// made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PasswordVersion(pub i64);
+pub(crate) struct PasswordVersion(pub(crate) i64);
 
 impl PasswordVersion {
     /// That of a new user, with a password or without.
-    pub const FIRST: Self = Self(1);
+    pub(crate) const FIRST: Self = Self(1);
 }
 
 /// A registered person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
+pub(crate) struct User {
     /// Who.
-    pub id: UserId,
+    pub(crate) id: UserId,
     /// Unique by its key.
-    pub email: Email,
+    pub(crate) email: Email,
     /// What to call them.
-    pub name: UserName,
+    pub(crate) name: UserName,
     /// In years, if they told.
-    pub age: Option<u32>,
+    pub(crate) age: Option<u32>,
     /// What they may do.
-    pub role: Role,
+    pub(crate) role: Role,
     /// Changes whenever something else here does.
-    pub version: Version,
+    pub(crate) version: Version,
     /// Which of their passwords is the present one.
-    pub password_version: PasswordVersion,
+    pub(crate) password_version: PasswordVersion,
     /// When they registered.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
 }
 
 /// A user together with what proves that somebody is them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// Who.
-    pub user: User,
+    pub(crate) user: User,
     /// `None` for an account that cannot log in by password.
-    pub password: Option<PasswordHash>,
+    pub(crate) password: Option<PasswordHash>,
 }
 
 /// What a person registers with.
 #[derive(Clone, Debug)]
-pub struct NewUser {
+pub(crate) struct NewUser {
     /// Their address.
-    pub email: Email,
+    pub(crate) email: Email,
     /// What to call them.
-    pub name: UserName,
+    pub(crate) name: UserName,
     /// In years.
-    pub age: Option<u32>,
+    pub(crate) age: Option<u32>,
     /// Without one the account cannot log in by password.
-    pub password: Option<Secret<String>>,
+    pub(crate) password: Option<Secret<String>>,
 }
 
 /// An administrator whom the operator of the service names.
 #[derive(Clone, Debug)]
-pub struct NewAdmin {
+pub(crate) struct NewAdmin {
     /// Their address.
-    pub email: Email,
+    pub(crate) email: Email,
     /// What to call them, unless they are registered already.
-    pub name: UserName,
+    pub(crate) name: UserName,
     /// What they log in with from now on.
-    pub password: Secret<String>,
+    pub(crate) password: Secret<String>,
 }
 
 /// How somebody became an administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Administrator {
+pub(crate) enum Administrator {
     /// The account is new.
     Created(UserId),
     /// The account existed; it has a new password, so its sessions have ended.
@@ -160,7 +160,7 @@ pub enum Administrator {
 
 /// One field of a partial update.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Change<T> {
+pub(crate) enum Change<T> {
     /// Leave it.
     #[default]
     Keep,
@@ -170,7 +170,7 @@ pub enum Change<T> {
 
 impl<T> Change<T> {
     /// The same change of another type.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Change<U> {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Change<U> {
         match self {
             Self::Keep => Change::Keep,
             Self::Set(value) => Change::Set(f(value)),
@@ -189,21 +189,21 @@ impl<T> Change<T> {
 
 /// A partial update of a user.
 #[derive(Clone, Debug, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// Of the address.
-    pub email: Change<Email>,
+    pub(crate) email: Change<Email>,
     /// Of the name.
-    pub name: Change<UserName>,
+    pub(crate) name: Change<UserName>,
     /// Of the age; `Set(None)` forgets it.
-    pub age: Change<Option<u32>>,
+    pub(crate) age: Change<Option<u32>>,
     /// Of the role.
-    pub role: Change<Role>,
+    pub(crate) role: Change<Role>,
 }
 
 impl Changes {
     /// The user as it will be; its version is still the present one.
     #[must_use]
-    pub fn applied_to(&self, user: &User) -> User {
+    pub(crate) fn applied_to(&self, user: &User) -> User {
         let mut user = user.clone();
         self.email.apply(&mut user.email);
         self.name.apply(&mut user.name);
@@ -215,39 +215,39 @@ impl Changes {
 
 /// A place in the list of users, which is newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub(crate) struct Position {
     /// Decides first.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// Decides between users of one instant.
-    pub id: UserId,
+    pub(crate) id: UserId,
 }
 
 impl Position {
     /// Before everybody: no user is newer.
-    pub const START: Self = Self { created_at: Timestamp::MAX, id: UserId(Uuid::max()) };
+    pub(crate) const START: Self = Self { created_at: Timestamp::MAX, id: UserId(Uuid::max()) };
 
     /// Where a user is.
-    pub fn of(user: &User) -> Self {
+    pub(crate) fn of(user: &User) -> Self {
         Self { created_at: user.created_at, id: user.id }
     }
 }
 
 /// Which users to list.
 #[derive(Clone, Debug)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// Those that come after this place.
-    pub after: Position,
+    pub(crate) after: Position,
     /// So many at most; at least 1.
-    pub limit: u32,
+    pub(crate) limit: u32,
     /// Only the one with this address.
-    pub email: Option<Email>,
+    pub(crate) email: Option<Email>,
 }
 
 /// One page of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Newest first.
-    pub users: Vec<User>,
+    pub(crate) users: Vec<User>,
     /// Where the next page begins, if there is one.
-    pub next: Option<Position>,
+    pub(crate) next: Option<Position>,
 }

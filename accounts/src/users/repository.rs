@@ -13,10 +13,10 @@ use super::{
 };
 
 /// What a repository answers: boxed, so that the service need not be generic over it.
-pub type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+pub(crate) type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// Keeps users. Two of them never have addresses with the same key.
-pub trait Repository: Send + Sync + 'static {
+pub(crate) trait Repository: Send + Sync + 'static {
     /// Adds a user.
     fn create<'a>(
         &'a self,
@@ -50,7 +50,7 @@ pub trait Repository: Send + Sync + 'static {
 }
 
 /// Keeps users in a database.
-pub fn sql(database: Database) -> Arc<dyn Repository> {
+pub(crate) fn sql(database: Database) -> Arc<dyn Repository> {
     Arc::new(Sql(database))
 }
 

@@ -19,7 +19,7 @@ use super::{
 const REGISTRATIONS: Limit = Limit::per_client(20, Duration::from_mins(1));
 
 /// The route table.
-pub fn routes(users: Users) -> Routes<Users> {
+pub(crate) fn routes(users: Users) -> Routes<Users> {
     let create = web::post("/users", create).summary("Register").public().limit(REGISTRATIONS);
     let list = web::get("/users", list).summary("List users, newest first").allow(ADMIN);
     let get = web::get("/users/{id}", get).summary("Show a user").allow(SelfOr(ADMIN));

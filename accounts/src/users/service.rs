@@ -19,7 +19,7 @@ use super::{
 
 /// Everything one can ask of this module. Clones share it.
 #[derive(Clone)]
-pub struct Users(Arc<Inner>);
+pub(crate) struct Users(Arc<Inner>);
 
 struct Inner {
     repository: Arc<dyn Repository>,
@@ -29,7 +29,7 @@ struct Inner {
 
 impl Users {
     /// The users kept in `repository`; [`sql`](super::sql) makes one.
-    pub fn new(
+    pub(crate) fn new(
         repository: Arc<dyn Repository>,
         passwords: Passwords,
         clock: Arc<dyn Clock>,
@@ -38,7 +38,7 @@ impl Users {
     }
 
     /// Registers a person.
-    pub async fn create(&self, new: NewUser) -> Result<User, CreateError> {
+    pub(crate) async fn create(&self, new: NewUser) -> Result<User, CreateError> {
         let password = match &new.password {
             Some(password) => Some(self.0.passwords.hash(password).await?),
             None => None,
@@ -52,7 +52,7 @@ impl Users {
     ///
     /// Anybody may register any address, so whoever registered this one is not trusted: the
     /// password is replaced, which ends the account's sessions.
-    pub async fn create_admin(&self, new: NewAdmin) -> Result<Administrator, PasswordError> {
+    pub(crate) async fn create_admin(&self, new: NewAdmin) -> Result<Administrator, PasswordError> {
         let password = self.0.passwords.hash(&new.password).await?;
         let admin = self.fresh(new.email, new.name, Role::Admin);
         let kept = self.0.repository.create_admin(&admin, &password).await?;
@@ -63,18 +63,18 @@ impl Users {
     }
 
     /// The user of this id.
-    pub async fn get(&self, id: UserId) -> Result<User, LookupError> {
+    pub(crate) async fn get(&self, id: UserId) -> Result<User, LookupError> {
         self.find(id).await?.ok_or(LookupError::NotFound)
     }
 
     /// The user of this id, if there is one.
-    pub async fn find(&self, id: UserId) -> Result<Option<User>, StoreError> {
+    pub(crate) async fn find(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.0.repository.find(id).await
     }
 
     /// One page of users, newest first. Users who register meanwhile come before the first page, so
     /// no page repeats or skips anybody.
-    pub async fn list(&self, listing: Listing) -> Result<Listed, ListError> {
+    pub(crate) async fn list(&self, listing: Listing) -> Result<Listed, ListError> {
         if let Some(email) = &listing.email {
             let found = self.0.repository.find_by_email(email).await?.map(|account| account.user);
             let users = found.into_iter().filter(|user| Position::of(user) < listing.after);
@@ -92,7 +92,7 @@ impl Users {
     ///
     /// Of two changes at the same time neither is lost. Without a condition the later one is made to
     /// what the earlier one left.
-    pub async fn update(
+    pub(crate) async fn update(
         &self,
         id: UserId,
         changes: Changes,
@@ -119,7 +119,7 @@ impl Users {
     }
 
     /// Removes a user, and with them their sessions.
-    pub async fn delete(&self, id: UserId) -> Result<(), LookupError> {
+    pub(crate) async fn delete(&self, id: UserId) -> Result<(), LookupError> {
         match self.0.repository.delete(id).await? {
             true => Ok(()),
             false => Err(LookupError::NotFound),
@@ -129,7 +129,7 @@ impl Users {
     /// The user who has this address and this password.
     ///
     /// An unknown address takes as long as a wrong password.
-    pub async fn verify_password(
+    pub(crate) async fn verify_password(
         &self,
         email: &Email,
         password: &Secret<String>,

@@ -61,7 +61,7 @@ impl From<CreateUser> for NewUser {
 }
 
 /// An administrator as the command line names one, held to the contract of `POST /users`.
-pub fn admin(
+pub(crate) fn admin(
     email: &Pii<String>,
     name: &Pii<String>,
     password: &Secret<String>,

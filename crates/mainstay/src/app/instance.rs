@@ -225,7 +225,7 @@ fn resources(database: Database, overrides: &Overrides) -> Resources {
 /// What a failed migration tells an operator.
 pub(crate) fn migration_failure(error: MigrateError) -> Failure {
     match error {
-        MigrateError::History(explained) => {
+        MigrateError::Refused(explained) => {
             Failure::new(explained.what, explained.why, explained.fix)
         }
         MigrateError::Failed { explanation, cause } => {

@@ -138,7 +138,9 @@ mod tests {
             let makers: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| (0..1000).for_each(|n| queue.push(n).expect("room"))))
                 .collect();
-            makers.into_iter().for_each(|maker| maker.join().expect("makers do not panic"));
+            for maker in makers {
+                maker.join().expect("makers do not panic");
+            }
             queue.close();
             takers.into_iter().map(|taker| taker.join().expect("takers do not panic")).sum()
         });

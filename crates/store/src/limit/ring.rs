@@ -119,7 +119,7 @@ impl Ring {
 mod tests {
     use super::*;
 
-    const WINDOW: Duration = Duration::from_secs(60);
+    const WINDOW: Duration = Duration::from_mins(1);
 
     fn at(seconds: f64, ring: &mut Ring, cost: u32) -> (bool, u32, f64) {
         let grid = Grid::new(WINDOW);

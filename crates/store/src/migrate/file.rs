@@ -1,21 +1,16 @@
 //! Migration files: embedded, and checked while the binary is compiled.
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 
 use crate::database::Engine;
 
 /// Embeds migration files, given by paths relative to the calling file, in order:
 ///
+/// ```ignore
+/// const MIGRATIONS: Migrations = migrations!("../migrations/0001_users.sql");
 /// ```
-/// # macro_rules! include_str { ($file:literal) => { "CREATE TABLE t (id uuid PRIMARY KEY)" } }
-/// use mainstay_store::{Migration, Migrations};
-///
-/// const MIGRATIONS: Migrations = Migrations::new(&[
-///     Migration::new("../migrations/0001_users.sql", include_str!("../migrations/0001_users.sql")),
-/// ]);
-/// ```
-///
-/// which `migrations!("../migrations/0001_users.sql", …)` writes for you.
 ///
 /// Names are `NNNN_snake_case.sql`, numbered from 1 without gaps. A file may be replaced or
 /// accompanied by `NNNN_snake_case.sqlite.sql` and `.postgres.sql`, which are preferred on their
@@ -24,9 +19,9 @@ use crate::database::Engine;
 macro_rules! migrations {
     ($($file:literal),* $(,)?) => {
         const {
-            $crate::Migrations::new(&[
-                $($crate::Migration::new($file, ::core::include_str!($file))),*
-            ])
+            const FILES: &[$crate::Migration] =
+                &[$($crate::Migration::new($file, ::core::include_str!($file))),*];
+            $crate::Migrations::new(FILES)
         }
     };
 }
@@ -65,7 +60,10 @@ impl Migration {
     /// The checksum of the SQL, the same for a checkout with other line ends.
     pub(super) fn checksum(&self) -> String {
         let digest = Sha256::digest(self.sql.replace("\r\n", "\n"));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("a string takes everything");
+            hex
+        })
     }
 
     pub(super) const fn sql(&self) -> &'static str {

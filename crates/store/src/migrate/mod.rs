@@ -72,8 +72,9 @@ pub struct Planned {
 /// Why the database is not where the binary wants it.
 #[derive(Clone, Debug)]
 pub enum MigrateError {
-    /// The two disagree about the past; nothing was applied.
-    History(Explanation),
+    /// The two disagree about the past, or a migration does not fit; nothing was tried, or what was
+    /// tried is undone.
+    Refused(Explanation),
     /// One migration failed and left nothing behind; those before it are applied.
     Failed {
         /// What, why and how to fix it.
@@ -94,7 +95,7 @@ impl From<StoreError> for MigrateError {
 impl fmt::Display for MigrateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::History(explanation) | Self::Failed { explanation, .. } => explanation.fmt(f),
+            Self::Refused(explanation) | Self::Failed { explanation, .. } => explanation.fmt(f),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -103,7 +104,7 @@ impl fmt::Display for MigrateError {
 impl Error for MigrateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::History(_) => None,
+            Self::Refused(_) => None,
             Self::Failed { cause, .. } => Some(cause.as_error()),
             Self::Store(error) => error.source(),
         }

@@ -108,7 +108,7 @@ enum Step {
     /// Reading or writing the records failed.
     Records(Error),
     /// The SQL of a migration failed.
-    Sql(MigrationReport, Error),
+    Sql(String, Error),
 }
 
 impl From<MigrateError> for Step {
@@ -133,14 +133,14 @@ impl Step {
                 "Check the disk, and the table mainstay_migrations.",
                 error,
             ),
-            Self::Sql(report, error) if error.sqlite_error_code() == Some(FENCED) => (
-                format!("{} was not applied", label(&report)),
+            Self::Sql(migration, error) if error.sqlite_error_code() == Some(FENCED) => (
+                format!("{migration} was not applied"),
                 "it opens or ends a transaction, and runs in one already".to_owned(),
                 "Remove BEGIN, COMMIT, END and ROLLBACK from the file.",
                 error,
             ),
-            Self::Sql(report, error) => (
-                format!("{} was not applied", label(&report)),
+            Self::Sql(migration, error) => (
+                format!("{migration} was not applied"),
                 format!("sqlite says: {error}"),
                 "Nothing of it was kept: correct the file and run it again.",
                 error,
@@ -221,7 +221,7 @@ fn apply_next_in_tx(
         .ok_or_else(|| left_out(&report))?;
     fence
         .during(|| tx.execute_batch(file.sql()))
-        .map_err(|error| Step::Sql(report.clone(), error))?;
+        .map_err(|error| Step::Sql(label(&report), error))?;
     check_references(tx, &report)?;
     let at = SystemClock::new().now();
     tx.execute(CREATE_RECORDS, ())?;
@@ -240,7 +240,7 @@ fn check_references(tx: &Connection, report: &MigrationReport) -> Result<(), Ste
     let mut rows = statement.query(())?;
     let Some(row) = rows.next()? else { return Ok(()) };
     let (table, parent): (String, String) = (row.get(0)?, row.get(1)?);
-    Err(Step::Refused(MigrateError::History(Explanation {
+    Err(Step::Refused(MigrateError::Refused(Explanation {
         what: format!("{} was not applied", label(report)),
         why: format!("it leaves rows of {table} that refer to no row of {parent}"),
         fix: "Move or delete these rows in the migration.".to_owned(),
@@ -312,7 +312,7 @@ fn agreed(reports: &[MigrationReport]) -> Result<(), MigrateError> {
             },
         };
         let what = format!("{} does not match the database", label(report));
-        return Err(MigrateError::History(Explanation { what, why, fix: fix.to_owned() }));
+        return Err(MigrateError::Refused(Explanation { what, why, fix: fix.to_owned() }));
     }
     Ok(())
 }
@@ -322,7 +322,7 @@ fn label(report: &MigrationReport) -> String {
 }
 
 fn left_out(report: &MigrationReport) -> MigrateError {
-    MigrateError::History(Explanation {
+    MigrateError::Refused(Explanation {
         what: format!("{} cannot be applied", label(report)),
         why: "it has a file for another engine and none for sqlite".to_owned(),
         fix: format!("Add {:04}_{}.sqlite.sql.", report.number, report.name),

@@ -11,11 +11,12 @@ const SCHEMA: [&str; 5] = [
         email text NOT NULL,
         tenant bigint NOT NULL DEFAULT 1,
         nick text UNIQUE,
+        slug text,
         age integer CONSTRAINT age_is_positive CHECK (age > 0),
         UNIQUE (tenant, nick)
     )",
     "CREATE UNIQUE INDEX users_email_key ON users (email)",
-    "CREATE UNIQUE INDEX users_lower_nick ON users (lower(nick))",
+    "CREATE UNIQUE INDEX users_slug_key ON users (lower(slug))",
     "CREATE TABLE sessions (id bigint PRIMARY KEY, user_id uuid NOT NULL REFERENCES users (id))",
     "CREATE TABLE members (a bigint, b bigint, PRIMARY KEY (a, b))",
 ];
@@ -25,7 +26,8 @@ async fn schema() -> Database {
     for sql in SCHEMA {
         db.execute(sql, params![]).await.expect(sql);
     }
-    let ada = "INSERT INTO users (id, email, nick) VALUES ($1, 'ada@example.com', 'ada')";
+    let ada =
+        "INSERT INTO users (id, email, nick, slug) VALUES ($1, 'ada@example.com', 'ada', 'a')";
     db.execute(ada, params![vec![1_u8]]).await.expect("ada is new");
     db.execute("INSERT INTO members (a, b) VALUES (1, 1)", params![]).await.expect("is new");
     db
@@ -48,7 +50,7 @@ async fn each_kind_of_constraint_has_its_portable_name() {
             "INSERT INTO users (id, email, nick, tenant) VALUES (2 + $1, 'n', 'ada', 2)",
             "users_nick_key",
         ),
-        ("INSERT INTO users (id, email, nick) VALUES (2 + $1, 'n', 'ADA')", "users_lower_nick"),
+        ("INSERT INTO users (id, email, slug) VALUES (2 + $1, 'n', 'A')", "users_slug_key"),
         ("INSERT INTO users (id, email) VALUES (2 + $1, NULL)", "users_email_not_null"),
         ("INSERT INTO users (id, email, age) VALUES (2 + $1, 'n', 0)", "age_is_positive"),
         ("INSERT INTO sessions (id, user_id) VALUES (1, 9 + $1)", "foreign_key"),

@@ -63,7 +63,7 @@ async fn a_lock_held_by_another_process_is_waited_for_and_then_unavailable() {
     let error = fixture.add(1).await.expect_err("the lock is taken");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(fixture.db.begin().await.is_err());
-    assert_eq!(fixture.ids().await, [], "reading needs no lock");
+    assert!(fixture.ids().await.is_empty(), "reading needs no lock");
     other.execute_batch("COMMIT").expect("the lock is given back");
     fixture.add(1).await.expect("the lock is free");
 }

@@ -1,1 +1,380 @@
+//! The limiter's bound, judged by a checker that knows nothing of buckets: it slides the window
+//! over every admission. Limiters that break the bound must be caught by it, or it is blind.
 
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use mainstay_core::{
+    Clock, Decision, Limiter, OutageMode, Policy, SystemClock, Timestamp, Verdict,
+};
+use mainstay_store::{LocalLimiter, LocalLimiterOptions};
+use proptest::prelude::*;
+
+const QUOTA: u32 = 100;
+const WINDOW_NS: u64 = 60_000_000_000;
+
+/// A clock that a test sets.
+#[derive(Debug, Default)]
+struct TestClock(AtomicU64);
+
+impl TestClock {
+    fn set(&self, nanoseconds: u64) {
+        self.0.store(nanoseconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn policy(quota: u32, window: Duration) -> Policy {
+    Policy { name: "users.create".to_owned(), quota, window, outage: OutageMode::Local }
+}
+
+fn decide(limiter: &LocalLimiter, policy: &Policy, key: u128, cost: u32) -> Decision {
+    match limiter.decide(policy, key, cost) {
+        Verdict::Now(decision) => decision,
+        Verdict::Later(_) => unreachable!("a local limiter knows at once"),
+    }
+}
+
+/// Whether one unit is admitted at a time, in nanoseconds.
+type Admit = Box<dyn FnMut(u64) -> bool>;
+
+fn ring() -> Admit {
+    let clock = Arc::new(TestClock::default());
+    let limiter = LocalLimiter::new(clock.clone());
+    let policy = policy(QUOTA, Duration::from_nanos(WINDOW_NS));
+    Box::new(move |at| {
+        clock.set(at);
+        decide(&limiter, &policy, 7, 1).admitted
+    })
+}
+
+/// The exact log: the most that can be admitted.
+fn log() -> Admit {
+    let mut log = VecDeque::new();
+    Box::new(move |at| {
+        while log.front().is_some_and(|then| then + WINDOW_NS <= at) {
+            log.pop_front();
+        }
+        let admitted = log.len() < QUOTA as usize;
+        if admitted {
+            log.push_back(at);
+        }
+        admitted
+    })
+}
+
+/// Control: a counter that starts anew with each window.
+fn fixed_window() -> Admit {
+    let (mut window, mut count) = (0, 0);
+    Box::new(move |at| {
+        if at / WINDOW_NS != window {
+            (window, count) = (at / WINDOW_NS, 0);
+        }
+        let admitted = count < QUOTA;
+        count += u32::from(admitted);
+        admitted
+    })
+}
+
+/// Control: the weighted counter, `previous · (1 − f) + current`.
+fn weighted_counter() -> Admit {
+    let (mut window, mut previous, mut current) = (0, 0, 0);
+    Box::new(move |at| {
+        let now = at / WINDOW_NS;
+        if now != window {
+            previous = if now == window + 1 { current } else { 0 };
+            (window, current) = (now, 0);
+        }
+        let left = 1.0 - (at % WINDOW_NS) as f64 / WINDOW_NS as f64;
+        let admitted = f64::from(previous) * left + f64::from(current + 1) <= f64::from(QUOTA);
+        current += u32::from(admitted);
+        admitted
+    })
+}
+
+/// Control: the leaky bucket as a meter, with a burst of the quota.
+fn gcra() -> Admit {
+    let step = WINDOW_NS / u64::from(QUOTA);
+    let mut theoretical = 0;
+    Box::new(move |at| {
+        let next = theoretical.max(at);
+        let admitted = next - at <= step * u64::from(QUOTA - 1);
+        if admitted {
+            theoretical = next + step;
+        }
+        admitted
+    })
+}
+
+/// The most admissions in any half-open interval of the window's length.
+fn most_in_any_window(admissions: &[u64]) -> usize {
+    let mut first = 0;
+    let mut most = 0;
+    for (index, at) in admissions.iter().enumerate() {
+        while admissions[first] + WINDOW_NS <= *at {
+            first += 1;
+        }
+        most = most.max(index + 1 - first);
+    }
+    most
+}
+
+fn admissions(arrivals: &[u64], mut admit: Admit) -> Vec<u64> {
+    arrivals.iter().copied().filter(|at| admit(*at)).collect()
+}
+
+/// Arrivals of the kinds that limiters meet, or fear. Seeded: a failure can be repeated.
+struct Traffic {
+    random: u64,
+    now: f64,
+    arrivals: Vec<u64>,
+}
+
+impl Traffic {
+    const LENGTH: usize = 20_000;
+
+    fn new() -> Self {
+        Self { random: 0x9e37_79b9_7f4a_7c15, now: 0.0, arrivals: Vec::new() }
+    }
+
+    /// Uniform in (0, 1]; xorshift64.
+    fn uniform(&mut self) -> f64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        ((self.random >> 11) + 1) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn after(&mut self, seconds: f64) {
+        self.now += seconds;
+        self.arrivals.push((self.now * 1e9) as u64);
+    }
+
+    fn exponential(&mut self, rate: f64) {
+        let gap = -self.uniform().ln() / rate;
+        self.after(gap);
+    }
+
+    /// Independent arrivals at a multiple of the quota's rate.
+    fn poisson(times: f64) -> Vec<u64> {
+        let mut traffic = Self::new();
+        for _ in 0..Self::LENGTH {
+            traffic.exponential(f64::from(QUOTA) / 60.0 * times);
+        }
+        traffic.arrivals
+    }
+
+    /// Bursts of half as much again as the quota, every 20 to 70 s.
+    fn on_off() -> Vec<u64> {
+        let mut traffic = Self::new();
+        while traffic.arrivals.len() < Self::LENGTH {
+            traffic.now += 20.0 + 50.0 * traffic.uniform();
+            for _ in 0..150 {
+                traffic.exponential(75.0);
+            }
+        }
+        traffic.arrivals
+    }
+
+    /// A quota at the end of an aligned window, then more than enough over the next one.
+    fn boundary() -> Vec<u64> {
+        let mut traffic = Self::new();
+        for window in (2..200).step_by(5) {
+            traffic.now = f64::from(window) * 60.0 - 0.5;
+            (0..QUOTA).for_each(|_| traffic.after(0.4 / f64::from(QUOTA)));
+            traffic.now = f64::from(window) * 60.0;
+            (0..3 * QUOTA).for_each(|_| traffic.after(59.0 / f64::from(3 * QUOTA)));
+        }
+        traffic.arrivals
+    }
+
+    fn all() -> [(&'static str, Vec<u64>); 5] {
+        [
+            ("poisson 0.9", Self::poisson(0.9)),
+            ("poisson 1.1", Self::poisson(1.1)),
+            ("poisson 10", Self::poisson(10.0)),
+            ("on/off", Self::on_off()),
+            ("boundary", Self::boundary()),
+        ]
+    }
+}
+
+#[test]
+fn no_interval_of_the_window_holds_more_than_the_quota() {
+    for (kind, arrivals) in Traffic::all() {
+        let admitted = admissions(&arrivals, ring());
+        let most = most_in_any_window(&admitted);
+        assert!(most <= QUOTA as usize, "{kind}: {most}");
+        let possible = admissions(&arrivals, log()).len();
+        let utilisation = admitted.len() as f64 / possible as f64;
+        assert!(utilisation >= 0.97, "{kind}: {utilisation:.3} of what the exact log admits");
+    }
+}
+
+#[test]
+fn the_checker_catches_limiters_that_break_the_bound() {
+    let boundary = Traffic::boundary();
+    for (name, control) in
+        [("fixed", fixed_window()), ("weighted", weighted_counter()), ("gcra", gcra())]
+    {
+        let most = most_in_any_window(&admissions(&boundary, control));
+        assert!(most > 3 * QUOTA as usize / 2, "{name} admits {most}, and got away with it");
+    }
+    assert_eq!(most_in_any_window(&admissions(&boundary, log())), QUOTA as usize);
+}
+
+#[derive(Clone, Debug)]
+struct Arrival {
+    gap_ns: u64,
+    key: u8,
+    cost: u32,
+}
+
+fn arrival() -> impl Strategy<Value = Arrival> {
+    let gap = prop_oneof![4 => 0..50_000_000_u64, 1 => 0..1_200_000_000_u64];
+    (gap, 0..4_u8, 0..4_u32).prop_map(|(gap_ns, key, cost)| Arrival { gap_ns, key, cost })
+}
+
+proptest! {
+    /// Odd windows, several keys, costs, and room for fewer keys than there are.
+    #[test]
+    fn the_bound_holds_for_every_key_and_every_answer_is_true(
+        arrivals in prop::collection::vec(arrival(), 1..400),
+        quota in 1..12_u32,
+        window_ns in 1_000_000_000..1_300_000_000_u64,
+        max_keys in 1..6_usize,
+    ) {
+        let clock = Arc::new(TestClock::default());
+        let options = LocalLimiterOptions { max_keys };
+        let limiter = LocalLimiter::with_options(clock.clone(), options);
+        let policy = policy(quota, Duration::from_nanos(window_ns));
+        let mut admitted: HashMap<u8, Vec<(u64, u32)>> = HashMap::new();
+        let mut now = 0;
+        for Arrival { gap_ns, key, cost } in arrivals {
+            now += gap_ns;
+            clock.set(now);
+            let before = decide(&limiter, &policy, key.into(), 0);
+            let decision = decide(&limiter, &policy, key.into(), cost);
+            prop_assert_eq!(decision.admitted, cost <= before.remaining);
+            prop_assert_eq!(decision.remaining == 0, !decision.reset_after.is_zero());
+            let log = admitted.entry(key).or_default();
+            if decision.admitted {
+                log.push((now, cost));
+            }
+            let used: u32 = log
+                .iter()
+                .filter(|(at, _)| at + window_ns > now)
+                .map(|(_, cost)| cost)
+                .sum();
+            prop_assert!(used <= quota, "{} of {}", used, quota);
+            prop_assert!(decision.remaining <= quota - used, "remaining is higher than the truth");
+            if !decision.reset_after.is_zero() {
+                let reset = decision.reset_after.as_nanos() as u64;
+                clock.set(now + reset - 1);
+                prop_assert_eq!(decide(&limiter, &policy, key.into(), 0).remaining, 0);
+                clock.set(now + reset);
+                prop_assert!(decide(&limiter, &policy, key.into(), 0).remaining > 0);
+                now += reset;
+            }
+        }
+        prop_assert!(limiter.len() <= max_keys);
+    }
+}
+
+#[test]
+fn policies_do_not_share_what_they_count() {
+    let limiter = LocalLimiter::new(Arc::new(TestClock::default()));
+    let create = policy(1, Duration::from_secs(1));
+    let list = Policy { name: "users.list".to_owned(), ..create.clone() };
+    for policy in [&create, &list] {
+        assert!(decide(&limiter, policy, 1, 1).admitted);
+        assert!(!decide(&limiter, policy, 1, 1).admitted);
+        assert!(decide(&limiter, policy, 2, 1).admitted);
+    }
+}
+
+#[test]
+fn a_million_keys_stay_within_the_bound_on_memory() {
+    let clock = Arc::new(TestClock::default());
+    let limiter =
+        LocalLimiter::with_options(clock.clone(), LocalLimiterOptions { max_keys: 10_000 });
+    let policy = policy(2, Duration::from_secs(1));
+    for key in 0..1_000_000 {
+        decide(&limiter, &policy, key, 1);
+    }
+    assert!(limiter.len() <= 10_000, "{}", limiter.len());
+    // Known keys keep what is theirs, and a full limiter still bounds the others.
+    for key in [5_000_000, 5_000_001, 5_000_002] {
+        let admitted = (0..10).filter(|_| decide(&limiter, &policy, key, 1).admitted).count();
+        assert!(admitted <= 2, "{admitted}");
+    }
+    // When the old keys have expired, new ones find room: each new key clears several old ones.
+    clock.set(2_000_000_000);
+    for key in 10_000_000..10_010_000 {
+        decide(&limiter, &policy, key, 1);
+    }
+    assert!(decide(&limiter, &policy, 20_000_000, 2).admitted);
+    clock.set(4_000_000_000);
+    for key in 0..3_000 {
+        decide(&limiter, &policy, key, 1);
+    }
+    assert!(limiter.len() <= 3_500, "expired keys are still there: {}", limiter.len());
+}
+
+#[test]
+fn a_key_that_moves_out_of_the_overflow_keeps_its_bound() {
+    let clock = Arc::new(TestClock::default());
+    let limiter = LocalLimiter::with_options(clock.clone(), LocalLimiterOptions { max_keys: 1 });
+    let policy = policy(2, Duration::from_secs(1));
+    assert!(decide(&limiter, &policy, 1, 1).admitted, "the only place is taken");
+    clock.set(900_000_000);
+    assert!(decide(&limiter, &policy, 2, 2).admitted, "in the overflow");
+    // The first key expires and leaves its place to the second, which has used its quota.
+    clock.set(1_100_000_000);
+    assert!(!decide(&limiter, &policy, 2, 1).admitted);
+    clock.set(1_920_000_000);
+    assert!(decide(&limiter, &policy, 2, 2).admitted);
+    assert_eq!(limiter.len(), 1);
+}
+
+#[test]
+fn threads_together_get_no_more_than_the_quota() {
+    let limiter = LocalLimiter::new(Arc::new(SystemClock::new()));
+    let policy = policy(1000, Duration::from_hours(1));
+    let admitted: usize = std::thread::scope(|scope| {
+        let one = || (0..2000).filter(|_| decide(&limiter, &policy, 1, 1).admitted).count();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    assert_eq!(admitted, 1000);
+}
+
+#[expect(clippy::print_stdout, reason = "the figure is the result")]
+#[test]
+fn the_cost_of_a_decision() {
+    const DECISIONS: u32 = 200_000;
+    let limiter = LocalLimiter::new(Arc::new(SystemClock::new()));
+    let policy = policy(DECISIONS, Duration::from_mins(1));
+    for (keys, what) in [(1, "one key"), (50_000, "50,000 keys")] {
+        let begun = Instant::now();
+        for n in 0..DECISIONS {
+            decide(&limiter, &policy, (n % keys).into(), 1);
+        }
+        println!("{what}: {} ns a decision", begun.elapsed().as_nanos() / u128::from(DECISIONS));
+    }
+}

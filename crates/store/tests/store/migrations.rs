@@ -1,7 +1,8 @@
 //! Migrations: every state of the history, and what happens next.
 
 use mainstay_store::{
-    Database, MigrateError, Migration, MigrationState, Migrations, StoreError, migrations, params,
+    Database, DatabaseOptions, MigrateError, Migration, MigrationState, Migrations, StoreError,
+    migrations, params,
 };
 
 use crate::fixture::{Fixture, memory, open};
@@ -191,7 +192,7 @@ async fn two_processes_that_start_at_once_apply_each_migration_once() {
     const ALL: Migrations = Migrations::new(&[ONE, TWO, THREE]);
     for _ in 0..10 {
         let fixture = Fixture::new().await;
-        let other = open(&fixture.folder, "app.db", &Default::default()).await;
+        let other = open(&fixture.folder, "app.db", &DatabaseOptions::default()).await;
         let (one, two) = (fixture.db.migrate(ALL), other.migrate(ALL));
         let (one, two) = tokio::join!(one.up(), two.up());
         let applied = one.expect("is applied").len() + two.expect("is applied").len();

@@ -42,7 +42,7 @@ async fn a_slow_read_is_stopped_in_time() {
     let fixture = Fixture::with(options).await;
     let error = fixture.db.query::<(i64,)>(ENDLESS, params![]).await.expect_err("never ends");
     assert!(matches!(error, StoreError::TimedOut(_)), "{error:?}");
-    assert_eq!(fixture.ids().await, [], "the reader works on");
+    assert!(fixture.ids().await.is_empty(), "the reader works on");
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_read_is_stopped_when_its_caller_goes_away() {
     // A minute for the statement, and the default two seconds in the queue: unless the first is
     // stopped, the second is refused.
     let options = DatabaseOptions {
-        statement_timeout: std::time::Duration::from_secs(60),
+        statement_timeout: std::time::Duration::from_mins(1),
         readers: 1,
         ..DatabaseOptions::default()
     };
@@ -60,7 +60,7 @@ async fn a_read_is_stopped_when_its_caller_goes_away() {
         let reading = tokio::spawn(async move { db.query::<(i64,)>(ENDLESS, params![]).await });
         tokio::task::yield_now().await;
         reading.abort();
-        assert_eq!(fixture.ids().await, []);
+        assert!(fixture.ids().await.is_empty());
     }
 }
 
@@ -86,7 +86,11 @@ async fn a_full_queue_refuses_and_loses_nothing() {
             assert!(matches!(result, Err(StoreError::Overloaded(_))), "{result:?}");
         }
     }
-    assert_eq!(fixture.ids().await, []);
+    // What was given up leaves the queue as the reader comes to it.
+    while let Err(error) = fixture.db.query::<()>("SELECT 1", params![]).await {
+        assert!(matches!(error, StoreError::Overloaded(_)), "{error:?}");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -100,7 +104,7 @@ async fn a_statement_that_writes_is_no_query() {
         let error = fixture.db.execute(sql, params![]).await.expect_err(sql);
         assert!(matches!(error, StoreError::Internal(_)), "{sql}: {error:?}");
     }
-    assert_eq!(fixture.ids().await, []);
+    assert!(fixture.ids().await.is_empty());
 }
 
 #[tokio::test]

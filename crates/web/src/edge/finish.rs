@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Version, header},
     response::Response,
 };
 
@@ -35,11 +35,15 @@ const HEADERS_ADDED: usize = 12;
 /// What the end of a request needs from its beginning.
 pub(super) struct Finish {
     origin: Option<HeaderValue>,
+    version: Version,
 }
 
 impl Finish {
     pub(super) fn begin(edge: &Edge, request: &Request) -> Self {
-        Self { origin: edge.options.cors.origin(request.headers()) }
+        Self {
+            origin: edge.options.cors.origin(request.headers()),
+            version: request.version(),
+        }
     }
 
     /// Completes the answer and writes the request line.
@@ -52,6 +56,11 @@ impl Finish {
         if let Some(problem) = &problem {
             edge.observe(&line, problem);
             response = problem.render(line.id.as_str());
+            if self.version < Version::HTTP_2 && line.has_unread_body() {
+                // The rest of the body is not worth reading, so the connection ends here.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
         }
         let headers = response.headers_mut();
         headers.reserve(HEADERS_ADDED);

@@ -56,6 +56,15 @@ impl<'e> Line<'e> {
         }
     }
 
+    /// Whether the client has announced more body than has been read.
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.announced > self.bytes_read()
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.context.as_ref().map_or(0, |context| context.bytes_read.load(Ordering::Relaxed))
+    }
+
     /// Writes the line for the answer that is about to be sent.
     pub(super) fn end(mut self, response: &Response, problem: Option<&Problem>) {
         self.ended = true;
@@ -66,7 +75,6 @@ impl<'e> Line<'e> {
 
     fn record(&self, status: u16, bytes_out: u64, code: Option<Code>, cause: Option<&str>) {
         let context = self.context.as_deref();
-        let bytes_read = context.map_or(0, |context| context.bytes_read.load(Ordering::Relaxed));
         let (module, route) = match &self.endpoint {
             Some(endpoint) => (endpoint.module, endpoint.path),
             None => ("edge", "-"),
@@ -81,7 +89,7 @@ impl<'e> Line<'e> {
             route,
             status,
             duration: self.start.elapsed(),
-            bytes_in: bytes_read.max(self.announced),
+            bytes_in: self.bytes_read().max(self.announced),
             bytes_out,
             code,
             cause: cause.as_ref().map(|cause| cause as &dyn std::fmt::Display),

@@ -49,7 +49,7 @@ pub(super) fn is_read(connection: &Connection, sql: &'static str) -> Result<bool
 }
 
 fn columns(statement: &Statement<'_>) -> Columns {
-    statement.column_names().into_iter().map(Box::from).collect::<Arc<[_]>>()
+    statement.column_names().map(Box::from).collect::<Arc<[_]>>()
 }
 
 /// Binds by name: SQLite numbers `$2` first when it comes first in the text.

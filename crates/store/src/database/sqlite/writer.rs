@@ -169,7 +169,9 @@ impl Writer {
     fn commit_failed(&self, members: Vec<Member>, error: &StoreError) {
         let deferred = matches!(error, StoreError::Constraint { .. });
         if !deferred || members.len() == 1 {
-            members.into_iter().for_each(|member| member.refuse(error.clone()));
+            for member in members {
+                member.refuse(error.clone());
+            }
             return;
         }
         for member in members {
