@@ -29,7 +29,9 @@ pub(crate) fn measure(folder: &Path) -> Result<String> {
         let single = runtime.block_on(store(&path("single"), 1))?;
         let group = runtime.block_on(store(&path("group"), 256))?;
         let ratio = group / plain;
-        lines.push(format!("| {round} | {plain:.0}/s | {single:.0}/s | {group:.0}/s | {ratio:.1} |"));
+        lines.push(format!(
+            "| {round} | {plain:.0}/s | {single:.0}/s | {group:.0}/s | {ratio:.1} |"
+        ));
     }
     Ok(lines.join("\n"))
 }

@@ -116,7 +116,8 @@ fn interrupt(pid: u32) -> Result<()> {
 /// `value,unit,event,…` lines of `perf stat -x ,`.
 fn instructions(text: &str) -> Result<(f64, f64)> {
     let count = |event: &str| -> Result<f64> {
-        let line = text.lines().find(|line| line.contains(event)).with_context(|| text.to_owned())?;
+        let line =
+            text.lines().find(|line| line.contains(event)).with_context(|| text.to_owned())?;
         Ok(line.split(',').next().context("a value")?.parse()?)
     };
     Ok((count("instructions:u")?, count("instructions:k")?))

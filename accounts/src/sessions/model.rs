@@ -106,17 +106,16 @@ impl Token {
         getrandom::fill(&mut random).expect("the system has random numbers");
         let mut text = String::with_capacity(LENGTH);
         text.push_str(PREFIX);
-        push_base62::<RANDOM_DIGITS>(&mut text, &mut random);
-        push_base62::<CHECK_DIGITS>(&mut text, &mut checksum(&text));
+        text.extend(base62::<RANDOM_DIGITS>(&mut random));
+        text.extend(checksum(&text));
         Self(Secret::new(text))
     }
 
     /// Takes a text that has the form of a token.
     pub(crate) fn parse(text: &Secret<String>) -> Option<Self> {
         let (body, check) = text.reveal().split_at_checked(LENGTH - CHECK_DIGITS)?;
-        let mut expected = String::with_capacity(CHECK_DIGITS);
-        push_base62::<CHECK_DIGITS>(&mut expected, &mut checksum(body));
-        (body.starts_with(PREFIX) && check == expected).then(|| Self(text.clone()))
+        let is_whole = body.starts_with(PREFIX) && check.chars().eq(checksum(body));
+        is_whole.then(|| Self(text.clone()))
     }
 
     /// What is stored of it. The token is random, so a fast hash without salt is enough.
@@ -146,12 +145,12 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-fn checksum(text: &str) -> [u8; 4] {
-    crc32fast::hash(text.as_bytes()).to_be_bytes()
+fn checksum(text: &str) -> [char; CHECK_DIGITS] {
+    base62(&mut crc32fast::hash(text.as_bytes()).to_be_bytes())
 }
 
-/// Appends a big-endian number as `N` digits, and leaves zero in its place.
-fn push_base62<const N: usize>(text: &mut String, number: &mut [u8]) {
+/// The last `N` digits of a big-endian number, which is divided away in place.
+fn base62<const N: usize>(number: &mut [u8]) -> [char; N] {
     let mut digits = ['0'; N];
     for digit in digits.iter_mut().rev() {
         let mut remainder = 0;
@@ -163,7 +162,7 @@ fn push_base62<const N: usize>(text: &mut String, number: &mut [u8]) {
         }
         *digit = char::from(ALPHABET[remainder as usize]);
     }
-    text.extend(digits);
+    digits
 }
 
 #[cfg(test)]
@@ -206,18 +205,13 @@ mod tests {
 
     #[test]
     fn every_number_has_its_digits() {
-        let written = |number: u32| {
-            let mut text = String::new();
-            push_base62::<CHECK_DIGITS>(&mut text, &mut number.to_be_bytes());
-            text
-        };
+        let written = |number: u32| String::from_iter(base62::<6>(&mut number.to_be_bytes()));
         assert_eq!(written(0), "000000");
         assert_eq!(written(61), "00000z");
         assert_eq!(written(62), "000010");
         assert_eq!(written(u32::MAX), "4gfFC3");
-        let mut largest = String::new();
-        push_base62::<RANDOM_DIGITS>(&mut largest, &mut [0xff; 32]);
-        assert!(!largest.starts_with('0'), "all digits are needed: {largest}");
+        let largest = base62::<RANDOM_DIGITS>(&mut [0xff; 32]);
+        assert_ne!(largest[0], '0', "all digits are needed");
     }
 
     #[test]

@@ -11,17 +11,14 @@ use super::{
 use crate::users::{PasswordVersion, UserId};
 
 /// What a repository answers: boxed, so that the service need not be generic over it.
-pub(crate) type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+pub(crate) type Answer<'a, T, E = StoreError> =
+    Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// Keeps sessions. Those of a user end with the user.
 pub(crate) trait Repository: Send + Sync + 'static {
     /// Adds a session. Its user may have been removed since they proved who they are; then the
     /// credentials are no longer good.
-    fn create<'a>(
-        &'a self,
-        session: &'a Session,
-        token: TokenHash,
-    ) -> Answer<'a, (), CreateError>;
+    fn create<'a>(&'a self, session: &'a Session, token: TokenHash) -> Answer<'a, (), CreateError>;
 
     /// Ends what a new session leaves no room for: its user's sessions that have expired, those made
     /// with another password, and the oldest beyond the most an account may have.
@@ -48,11 +45,7 @@ pub(crate) fn sql(database: Database) -> Arc<dyn Repository> {
 struct Sql(Database);
 
 impl Repository for Sql {
-    fn create<'a>(
-        &'a self,
-        session: &'a Session,
-        token: TokenHash,
-    ) -> Answer<'a, (), CreateError> {
+    fn create<'a>(&'a self, session: &'a Session, token: TokenHash) -> Answer<'a, (), CreateError> {
         Box::pin(async move {
             let insert = "INSERT INTO sessions (id, user_id, token_hash, password_version, \
                           created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";

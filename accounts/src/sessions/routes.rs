@@ -18,8 +18,7 @@ use super::{
 
 /// Log-ins from one address in a minute: enough for a person who tries every password they know,
 /// and 14,400 guesses a day for somebody who tries ours. When nobody counts, nobody guesses.
-const LOG_INS: Limit =
-    Limit::per_client(10, Duration::from_mins(1)).on_outage(OutageMode::Closed);
+const LOG_INS: Limit = Limit::per_client(10, Duration::from_mins(1)).on_outage(OutageMode::Closed);
 
 /// The route table.
 pub(crate) fn routes(sessions: Sessions) -> Routes<Sessions> {
@@ -30,12 +29,10 @@ pub(crate) fn routes(sessions: Sessions) -> Routes<Sessions> {
     let delete = web::delete("/sessions/{id}", delete)
         .summary("End one of the caller's sessions")
         .allow(Authenticated);
-    let delete_current = web::delete("/sessions/current", delete_current)
-        .summary("Log out")
-        .allow(Authenticated);
-    let delete_all = web::delete("/sessions", delete_all)
-        .summary("Log out everywhere")
-        .allow(Authenticated);
+    let delete_current =
+        web::delete("/sessions/current", delete_current).summary("Log out").allow(Authenticated);
+    let delete_all =
+        web::delete("/sessions", delete_all).summary("Log out everywhere").allow(Authenticated);
     Routes::new("sessions", sessions)
         .add(create)
         .add(list)

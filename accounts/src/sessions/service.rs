@@ -28,7 +28,11 @@ struct Inner {
 
 impl Sessions {
     /// The sessions of `users`, kept in `repository`; [`sql`](super::sql) makes one.
-    pub(crate) fn new(repository: Arc<dyn Repository>, users: Users, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        repository: Arc<dyn Repository>,
+        users: Users,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self(Arc::new(Inner { repository, users, clock }))
     }
 

@@ -116,3 +116,16 @@ pub(crate) enum PasswordError {
     #[fault(from)]
     Store(#[from] StoreError),
 }
+
+/// What the command line names is no administrator.
+#[derive(Debug, Error)]
+#[error("{}", sentences(.0))]
+pub(crate) struct InvalidAdmin(pub(super) Vec<FieldProblem>);
+
+/// `email must be an e-mail address, password must have at least 15 characters`
+fn sentences(problems: &[FieldProblem]) -> String {
+    let sentence = |problem: &FieldProblem| {
+        format!("{} {}", problem.pointer.trim_start_matches('/'), problem.message)
+    };
+    problems.iter().map(sentence).collect::<Vec<_>>().join(", ")
+}

@@ -13,7 +13,8 @@ use super::{
 };
 
 /// What a repository answers: boxed, so that the service need not be generic over it.
-pub(crate) type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+pub(crate) type Answer<'a, T, E = StoreError> =
+    Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// Keeps users. Two of them never have addresses with the same key.
 pub(crate) trait Repository: Send + Sync + 'static {
@@ -26,11 +27,7 @@ pub(crate) trait Repository: Send + Sync + 'static {
 
     /// Adds an administrator. A user with the same address is promoted instead and gets the
     /// password. Answers the user as it is now kept.
-    fn create_admin<'a>(
-        &'a self,
-        admin: &'a User,
-        password: &'a PasswordHash,
-    ) -> Answer<'a, User>;
+    fn create_admin<'a>(&'a self, admin: &'a User, password: &'a PasswordHash) -> Answer<'a, User>;
 
     /// The user of this id.
     fn find(&self, id: UserId) -> Answer<'_, Option<User>>;
@@ -72,11 +69,7 @@ impl Repository for Sql {
         })
     }
 
-    fn create_admin<'a>(
-        &'a self,
-        admin: &'a User,
-        password: &'a PasswordHash,
-    ) -> Answer<'a, User> {
+    fn create_admin<'a>(&'a self, admin: &'a User, password: &'a PasswordHash) -> Answer<'a, User> {
         Box::pin(async move {
             let upsert = "INSERT INTO users (id, email, email_key, name, age, role, version, \
                           password_version, created_at, password_hash) \

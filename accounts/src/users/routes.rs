@@ -41,10 +41,7 @@ async fn list(users: Use<Users>, Query(query): Query<ListUsers>) -> Result<Page<
     Ok(wire::page(users.list(query.try_into()?).await?))
 }
 
-async fn get(
-    users: Use<Users>,
-    Path(path): Path<ById>,
-) -> Result<Tagged<Json<User>>, LookupError> {
+async fn get(users: Use<Users>, Path(path): Path<ById>) -> Result<Tagged<Json<User>>, LookupError> {
     Ok(tagged(users.get(path.into()).await?))
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mainstay::{
-    core::{FieldProblem, Pii, Secret, Timestamp},
+    core::{Pii, Secret, Timestamp},
     web::{
         Page,
         contract::{BodyProblem, Contract},
@@ -16,8 +16,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    error::ListError,
-    model::{self, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser, Position, UserId, UserName},
+    error::{InvalidAdmin, ListError},
+    model::{
+        self, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser, Position, UserId,
+        UserName,
+    },
 };
 
 /// No control characters and line separators anywhere, and something that is not white space.
@@ -65,7 +68,7 @@ pub(crate) fn admin(
     email: &Pii<String>,
     name: &Pii<String>,
     password: &Secret<String>,
-) -> Result<NewAdmin, Vec<FieldProblem>> {
+) -> Result<NewAdmin, InvalidAdmin> {
     let body = json!({
         "email": email.reveal(),
         "name": name.reveal(),
@@ -73,12 +76,10 @@ pub(crate) fn admin(
     });
     let contract = Contract::of::<CreateUser>().expect("an endpoint is mounted with it");
     match contract.read_body::<CreateUser>(body.to_string().as_bytes()) {
-        Ok(CreateUser { email, name, .. }) => Ok(NewAdmin {
-            email: Email(email),
-            name: UserName(name),
-            password: password.clone(),
-        }),
-        Err(BodyProblem::Invalid(problems)) => Err(problems),
+        Ok(CreateUser { email, name, .. }) => {
+            Ok(NewAdmin { email: Email(email), name: UserName(name), password: password.clone() })
+        }
+        Err(BodyProblem::Invalid(problems)) => Err(InvalidAdmin(problems)),
         Err(BodyProblem::Malformed(_)) => unreachable!("serde_json writes well-formed JSON"),
     }
 }

@@ -19,8 +19,8 @@ pub use code::{Code, Kind};
 pub use fault::{BoxFault, DynFault, Fault, FaultSet, FieldProblem, Location};
 pub use health::{Health, HealthCheck, HealthFuture};
 pub use limit::{Decision, Limiter, OutageMode, Policy, Verdict};
-pub use precondition::Precondition;
 pub use personal::{Pii, Secret};
+pub use precondition::Precondition;
 pub use request_line::{RequestLine, RequestLog};
 pub use trace::{InvalidTraceparent, RequestId, SpanId, TraceContext, TraceId};
 

@@ -12,12 +12,7 @@ use mainstay::{
 use mainstay_web::edge::Breach;
 use tempfile::TempDir;
 
-use crate::{
-    client::Call,
-    clock::ManualClock,
-    coverage,
-    log::CapturedLog,
-};
+use crate::{client::Call, clock::ManualClock, coverage, log::CapturedLog};
 
 /// What a test changes about its service.
 #[derive(Clone, Debug, Default)]
@@ -67,10 +62,14 @@ impl TestApp {
     pub async fn start_with<A: Application>(options: TestOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
-        let mut environment: Vec<(String, String)> =
-            [("DATABASE_URL", url.as_str()), ("PORT", "0"), ("OPS_PORT", "0"), ("LOG_FORMAT", "json")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec();
+        let mut environment: Vec<(String, String)> = [
+            ("DATABASE_URL", url.as_str()),
+            ("PORT", "0"),
+            ("OPS_PORT", "0"),
+            ("LOG_FORMAT", "json"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
         environment.extend(options.environment);
         let mut loader = Loader::new(Sources { file: ConfigFile::None, environment });
         let framework = Framework::load(&mut loader);

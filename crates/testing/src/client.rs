@@ -102,8 +102,10 @@ impl Reply {
         let body = self.json();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let errors = body["errors"].as_array().cloned().unwrap_or_default();
-        let mut fields: Vec<_> =
-            errors.iter().map(|e| (text(&e["in"]), text(&e["pointer"]), text(&e["code"]))).collect();
+        let mut fields: Vec<_> = errors
+            .iter()
+            .map(|e| (text(&e["in"]), text(&e["pointer"]), text(&e["code"])))
+            .collect();
         fields.sort();
         fields
     }

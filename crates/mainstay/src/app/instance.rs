@@ -176,11 +176,7 @@ pub(crate) async fn open<A: Application>(
             migrator.up().await.map_err(migration_failure)?;
             0
         }
-        MigrateAtStart::Manual => migrator
-            .plan()
-            .await
-            .map_err(migration_failure)?
-            .len(),
+        MigrateAtStart::Manual => migrator.plan().await.map_err(migration_failure)?.len(),
     };
     if pending > 0 {
         return Err(Failure::new(

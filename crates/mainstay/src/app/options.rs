@@ -35,7 +35,11 @@ pub(super) fn edge<A: Application>(framework: &Framework) -> EdgeOptions {
         },
         cors: Cors {
             // An origin of the configuration has been parsed, so it is a header value.
-            origins: http.cors_origins.iter().flat_map(|o| HeaderValue::try_from(o.as_str())).collect(),
+            origins: http
+                .cors_origins
+                .iter()
+                .flat_map(|o| HeaderValue::try_from(o.as_str()))
+                .collect(),
         },
         transport_security: (http.hsts == Hsts::On).then_some(TRANSPORT_SECURITY),
         ..EdgeOptions::default()

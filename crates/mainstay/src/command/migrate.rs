@@ -34,7 +34,8 @@ pub(super) async fn run<A: Application>(
                 text.push_str("nothing to do: the schema is up to date\n");
             }
             for planned in plan {
-                let _ = writeln!(text, "-- {:04} {}\n{}", planned.number, planned.name, planned.sql);
+                let _ =
+                    writeln!(text, "-- {:04} {}\n{}", planned.number, planned.name, planned.sql);
             }
         }
         _ => {
@@ -51,7 +52,9 @@ fn line(report: &MigrationReport) -> String {
     let state = match report.state {
         MigrationState::Applied { at } => format!("applied {at}"),
         MigrationState::Pending => "pending".to_owned(),
-        MigrationState::Changed { at } => format!("applied {at}, and its file is another one since"),
+        MigrationState::Changed { at } => {
+            format!("applied {at}, and its file is another one since")
+        }
         MigrationState::Missing { at } => format!("applied {at}, and unknown to this binary"),
     };
     format!("{:04} {:24} {state}", report.number, report.name)

@@ -40,10 +40,7 @@ pub(super) struct Finish {
 
 impl Finish {
     pub(super) fn begin(edge: &Edge, request: &Request) -> Self {
-        Self {
-            origin: edge.options.cors.origin(request.headers()),
-            version: request.version(),
-        }
+        Self { origin: edge.options.cors.origin(request.headers()), version: request.version() }
     }
 
     /// Completes the answer and writes the request line.

@@ -38,7 +38,10 @@ impl Service for Edge {
         response.map(|body| {
             // A problem's body is in memory, so it is there at once.
             let collected = futures_util::FutureExt::now_or_never(body.collect());
-            collected.and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default()
+            collected
+                .and_then(Result::ok)
+                .map(http_body_util::Collected::to_bytes)
+                .unwrap_or_default()
         })
     }
 }

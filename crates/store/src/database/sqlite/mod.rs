@@ -209,8 +209,8 @@ impl Shared {
         alive.send_modify(|alive| alive.writers += 1);
         spawn("sqlite-writer".to_owned(), move || {
             let _exit = Exit(|| {
-                queue.abort();
                 alive.send_modify(|alive| alive.writers -= 1);
+                queue.abort();
             });
             writer.serve();
         })
@@ -289,4 +289,66 @@ fn failure_of_role(sql: &'static str) -> StoreError {
     StoreError::Internal(Cause::text(format!(
         "`{sql}` writes: use `execute` or `execute_returning` for it, not `query`"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn memory() -> Sqlite {
+        Sqlite::open(Place::memory(), DatabaseOptions::default()).await.expect("opens")
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panics_answers_everybody_and_is_noticed() {
+        let sqlite = memory().await;
+        let (ready, wait) = oneshot::channel::<()>();
+        let panicking = sqlite.exclusively(move |_| {
+            // Ends when the sender is dropped, so the others wait behind.
+            let _ = wait.blocking_recv();
+            panic!("a defect");
+        });
+        let waiting = async {
+            let write = sqlite.write("CREATE TABLE t (a bigint)", Vec::new());
+            let begin = sqlite.begin();
+            let release = async { drop(ready) };
+            tokio::join!(write, begin, release)
+        };
+        let (panicked, (write, begin, ())) = tokio::join!(panicking, waiting);
+        assert!(matches!(panicked, Err(StoreError::Unavailable(_))));
+        assert!(matches!(write, Err(StoreError::Unavailable(_))));
+        assert!(matches!(begin.err(), Some(StoreError::Unavailable(_))));
+        let later = sqlite.write("CREATE TABLE t (a bigint)", Vec::new()).await;
+        assert!(matches!(later, Err(StoreError::Unavailable(_))));
+        sqlite.probe().await.expect_err("the writer is gone");
+        sqlite.read("SELECT 1", Vec::new()).await.expect("readers live on");
+        sqlite.close().await;
+    }
+
+    #[tokio::test]
+    async fn connections_are_set_up_for_durability() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let place = Place::file(folder.path().join("app.db"));
+        let sqlite = Sqlite::open(place, DatabaseOptions::default()).await.expect("opens");
+        let settings = sqlite.exclusively(|connection| {
+            let number =
+                |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            ["synchronous", "foreign_keys", "trusted_schema"].map(|name| number(name).ok())
+        });
+        let full = Some(2);
+        assert_eq!(settings.await.expect("is read"), [full, Some(1), Some(0)]);
+        let journal = sqlite.exclusively(|connection| {
+            connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)).ok()
+        });
+        assert_eq!(journal.await.expect("is read").as_deref(), Some("wal"));
+    }
+
+    #[tokio::test]
+    async fn dropping_the_last_handle_ends_the_threads() {
+        let sqlite = memory().await;
+        let mut alive = sqlite.0.alive.subscribe();
+        drop(sqlite);
+        // The sender is kept by the threads; an error means that they have ended as well.
+        let _ = alive.wait_for(|alive| alive.writers + alive.readers == 0).await;
+    }
 }

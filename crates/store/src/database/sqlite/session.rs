@@ -67,10 +67,11 @@ impl Session {
         let deadline = Instant::now() + limits.whole;
         let mut doomed = false;
         loop {
-            let patience = limits.idle.min(deadline.saturating_duration_since(Instant::now()));
-            match self.requests.recv_timeout(patience) {
-                Ok(Request::Run { reply, .. }) if doomed => drop(reply.send(Err(doomed_error()))),
-                Ok(Request::Run { sql, params, reply }) => {
+            match next_request(&self.requests, deadline, limits.idle) {
+                Some(Request::Run { reply, .. }) if doomed => {
+                    let _ = reply.send(Err(doomed_error()));
+                }
+                Some(Request::Run { sql, params, reply }) => {
                     let until = deadline.min(Instant::now() + limits.statement);
                     let result =
                         watch.during(until, None, || statement::run(connection, sql, &params));
@@ -78,14 +79,14 @@ impl Session {
                     // A caller that dropped the statement does not know what it did.
                     doomed |= reply.send(result).is_err();
                 }
-                Ok(Request::Commit { reply }) => return commit(connection, reply, doomed),
-                Ok(Request::Rollback { reply }) => {
+                Some(Request::Commit { reply }) => return commit(connection, reply, doomed),
+                Some(Request::Rollback { reply }) => {
                     savepoint::undo(connection);
                     let _ = reply.send(Ok(()));
                     return End::Undone;
                 }
-                // Dropped, or out of time: the closed channel tells the caller.
-                Err(_) => {
+                // The closed channel tells the caller.
+                None => {
                     savepoint::undo(connection);
                     return End::Undone;
                 }
@@ -94,12 +95,19 @@ impl Session {
     }
 }
 
+/// `None` when the caller has gone or ran out of time.
+fn next_request(
+    requests: &mpsc::Receiver<Request>,
+    deadline: Instant,
+    idle: Duration,
+) -> Option<Request> {
+    let left = deadline.checked_duration_since(Instant::now())?;
+    requests.recv_timeout(idle.min(left)).ok()
+}
+
 fn commit(connection: &Connection, reply: Reply<()>, doomed: bool) -> End {
-    let result = match doomed {
-        true => Err(doomed_error()),
-        false if reply.is_closed() => Err(doomed_error()),
-        false => savepoint::keep(connection),
-    };
+    let result =
+        if doomed || reply.is_closed() { Err(doomed_error()) } else { savepoint::keep(connection) };
     match result {
         Ok(()) => End::Committed(reply),
         Err(error) => {
