@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 missing=()
 command -v wrk >/dev/null || missing+=(wrk)
-command -v perf >/dev/null || missing+=(linux-perf)
+command -v valgrind >/dev/null || missing+=(valgrind)
 if ((${#missing[@]})); then apt-get install -y -q "${missing[@]}"; fi
 cargo build --release --quiet -p accounts -p mainstay-bench
 exec "${CARGO_TARGET_DIR:-target}/release/mainstay-bench" "$@"

@@ -1,9 +1,6 @@
-//! One scenario against one server: wrk makes the load, perf counts the server's instructions.
+//! One scenario against one server under wrk: CPU time per request.
 
-use std::{
-    fmt, fs,
-    process::{Command, Stdio},
-};
+use std::{fmt, fs, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -16,10 +13,10 @@ const SECONDS: &str = "4";
 
 /// What is asked.
 pub(crate) struct Scenario {
-    path: String,
-    header: Option<String>,
-    /// The script that makes requests, and its mode.
-    post: Option<&'static str>,
+    pub(crate) path: String,
+    pub(crate) header: Option<String>,
+    /// For a `POST`: whether its bodies are `valid` or `invalid`.
+    pub(crate) post: Option<&'static str>,
 }
 
 impl Scenario {
@@ -39,11 +36,8 @@ impl Scenario {
 
 /// What it cost.
 pub(crate) struct Measured {
-    /// Instructions per request, kernel included.
-    pub(crate) instructions: f64,
-    /// Instructions per request in user space.
-    pub(crate) instructions_user: f64,
-    /// CPU microseconds per request; counting inflates them, so only ratios within a round count.
+    /// CPU microseconds per request of the server process, kernel included. Machines drift, so only
+    /// ratios within a round mean anything.
     pub(crate) cpu_us: f64,
     /// Requests per second of the whole machine: load generator and server share it.
     pub(crate) rate: f64,
@@ -53,8 +47,7 @@ pub(crate) struct Measured {
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let thousands = self.instructions / 1e3;
-        write!(f, "{thousands:.1} k instructions, {:.1} us, {:.0}/s", self.cpu_us, self.rate)
+        write!(f, "{:.1} us, {:.0}/s", self.cpu_us, self.rate)
     }
 }
 
@@ -62,26 +55,9 @@ impl fmt::Display for Measured {
 pub(crate) fn run(server: &Server, scenario: &Scenario) -> Result<Measured> {
     wrk(server, scenario, "1")?;
     let before = cpu_us(server.pid())?;
-    let perf = Command::new("perf")
-        .args(["stat", "-x", ",", "-e", "instructions:u,instructions:k", "-p"])
-        .arg(server.pid().to_string())
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("perf; on Debian: apt-get install linux-perf")?;
-    let counted = wrk(server, scenario, SECONDS);
-    interrupt(perf.id())?;
-    let perf = perf.wait_with_output()?;
-    let (requests, seconds) = counted?;
+    let (requests, seconds) = wrk(server, scenario, SECONDS)?;
     let cpu = cpu_us(server.pid())? - before;
-    let (user, kernel) = instructions(&String::from_utf8_lossy(&perf.stderr))?;
-    Ok(Measured {
-        instructions: (user + kernel) / requests,
-        instructions_user: user / requests,
-        cpu_us: cpu / requests,
-        rate: requests / seconds,
-        rss_mb: rss_mb(server.pid())?,
-    })
+    Ok(Measured { cpu_us: cpu / requests, rate: requests / seconds, rss_mb: rss_mb(server.pid())? })
 }
 
 /// Requests answered and the seconds it took.
@@ -105,22 +81,6 @@ fn wrk(server: &Server, scenario: &Scenario, seconds: &str) -> Result<(f64, f64)
     let seconds = words.find(|word| word.contains('.') && word.ends_with("s,"));
     let seconds = seconds.context("a time")?.trim_end_matches("s,").parse()?;
     Ok((requests, seconds))
-}
-
-fn interrupt(pid: u32) -> Result<()> {
-    let status = Command::new("kill").args(["-INT", &pid.to_string()]).status()?;
-    ensure!(status.success(), "kill -INT {pid}");
-    Ok(())
-}
-
-/// `value,unit,event,…` lines of `perf stat -x ,`.
-fn instructions(text: &str) -> Result<(f64, f64)> {
-    let count = |event: &str| -> Result<f64> {
-        let line =
-            text.lines().find(|line| line.contains(event)).with_context(|| text.to_owned())?;
-        Ok(line.split(',').next().context("a value")?.parse()?)
-    };
-    Ok((count("instructions:u")?, count("instructions:k")?))
 }
 
 /// User and system time so far.

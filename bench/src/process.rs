@@ -28,22 +28,39 @@ const PASSWORD: &str = "measured, not guessed";
 
 impl Server {
     /// Starts one of the binaries beside this one and waits for its first answer.
-    pub(crate) fn start(binary: &str, environment: &[(&str, &str)], folder: &Path) -> Result<Self> {
+    pub(crate) fn start(binary: &str, folder: &Path) -> Result<Self> {
+        Self::start_by(command(binary)?, folder)
+    }
+
+    /// Starts it by a command that ends up running it.
+    pub(crate) fn start_by(mut command: Command, folder: &Path) -> Result<Self> {
         let port = free_port()?;
-        let database = folder.join(format!("{binary}-{port}.db"));
-        let child = command(binary, &database)?
+        let database = folder.join(format!("{port}.db"));
+        let child = command
+            .env("DATABASE_URL", url(&database))
             .env("PORT", port.to_string())
             .env("OPS_PORT", free_port()?.to_string())
-            .env("LOG_FILE", folder.join(format!("{binary}-{port}.log")))
+            .env("LOG_FILE", folder.join(format!("{port}.log")))
             // Loopback is one client; measuring refusals is not the point here.
             .env("MAINSTAY_LIMITS__MULTIPLIER", "1000000")
-            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .spawn()
-            .with_context(|| format!("start {binary}"))?;
+            .with_context(|| format!("start {command:?}"))?;
         let server = Self { child, port, database };
         server.wait_for_answer()?;
         Ok(server)
+    }
+
+    /// Asks it to stop and waits until it has; what it says on standard error meanwhile.
+    pub(crate) fn stop(mut self) -> Result<String> {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status()?;
+        let mut text = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut text)?;
+        }
+        self.child.wait()?;
+        Ok(text)
     }
 
     /// Its process id.
@@ -52,7 +69,7 @@ impl Server {
     }
 
     fn wait_for_answer(&self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             if self.request("GET", "/noop", None, None).is_ok() {
                 return Ok(());
@@ -94,17 +111,23 @@ impl Drop for Server {
     }
 }
 
-/// A binary of this build, on a database of its own.
-pub(crate) fn command(binary: &str, database: &Path) -> Result<Command> {
-    let path = std::env::current_exe()?.with_file_name(binary);
-    let mut command = Command::new(path);
-    command.env("DATABASE_URL", format!("sqlite:{}", database.display()));
-    Ok(command)
+/// A binary of this build.
+pub(crate) fn path(binary: &str) -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(binary))
+}
+
+fn command(binary: &str) -> Result<Command> {
+    Ok(Command::new(path(binary)?))
+}
+
+fn url(database: &Path) -> String {
+    format!("sqlite:{}", database.display())
 }
 
 /// Creates an administrator by the service's own command and logs in.
 pub(crate) fn admin(accounts: &Server) -> Result<Admin> {
-    let mut child = command("accounts", &accounts.database)?
+    let mut child = command("accounts")?
+        .env("DATABASE_URL", url(&accounts.database))
         .args(["admin", "create", "--email", "root@example.com"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -14,7 +14,7 @@ pub(crate) fn measure(folder: &Path) -> Result<String> {
     let mut rss = Vec::new();
     for _ in 0..STARTS {
         let start = Instant::now();
-        let server = Server::start("accounts", &[], folder)?;
+        let server = Server::start("accounts", folder)?;
         server.request("GET", "/openapi.json", None, None)?;
         cold.push(start.elapsed().as_secs_f64() * 1e3);
         rss.push(rss_mb(server.pid())?);

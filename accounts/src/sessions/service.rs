@@ -60,10 +60,8 @@ impl Sessions {
 
     /// Ends one of the caller's sessions.
     pub(crate) async fn delete(&self, id: SessionId, caller: &Caller) -> Result<(), DeleteError> {
-        match self.0.repository.delete(id, caller.subject.into()).await? {
-            true => Ok(()),
-            false => Err(DeleteError::NotFound),
-        }
+        let was_theirs = self.0.repository.delete(id, caller.subject.into()).await?;
+        was_theirs.then_some(()).ok_or(DeleteError::NotFound)
     }
 
     /// Ends the session the caller came with. One that has ended meanwhile is as good.

@@ -1,1 +1,119 @@
+//! What the tests of this module share: people and sessions kept in memory, and in a database.
 
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use mainstay_testing::ManualClock;
+use tempfile::TempDir;
+
+use super::{
+    error::CreateError,
+    model::{SESSIONS_MAX, Session, SessionId, TokenHash},
+    repository::{Answer, Repository, sql},
+};
+use crate::users::{self, UserId, Users};
+
+/// Sessions in memory; those of a removed user are not there.
+pub(super) struct InMemory {
+    users: Arc<users::InMemory>,
+    sessions: Mutex<Vec<(Session, TokenHash)>>,
+    /// How many tokens have been looked up.
+    pub(super) finds: AtomicUsize,
+}
+
+impl InMemory {
+    fn kept(&self) -> MutexGuard<'_, Vec<(Session, TokenHash)>> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|(session, _)| self.users.holds(session.user));
+        sessions
+    }
+}
+
+impl Repository for InMemory {
+    fn create<'a>(&'a self, session: &'a Session, token: TokenHash) -> Answer<'a, (), CreateError> {
+        Box::pin(async move {
+            if !self.users.holds(session.user) {
+                return Err(CreateError::InvalidCredentials);
+            }
+            self.kept().push((session.clone(), token));
+            Ok(())
+        })
+    }
+
+    fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let newest = self.list(session.user).await?;
+            let stays = |other: &Session| {
+                let place = newest.iter().position(|known| known.id == other.id);
+                let is_old = place.is_some_and(|place| place >= SESSIONS_MAX as usize - 1);
+                other.user != session.user
+                    || !is_old
+                        && other.expires_at > session.created_at
+                        && other.password_version == session.password_version
+            };
+            self.kept().retain(|(other, _)| stays(other));
+            Ok(())
+        })
+    }
+
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>> {
+        self.finds.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            let kept = self.kept();
+            Ok(kept.iter().find(|(_, known)| *known == token).map(|(session, _)| session.clone()))
+        })
+    }
+
+    fn list(&self, user: UserId) -> Answer<'_, Vec<Session>> {
+        Box::pin(async move {
+            let kept = self.kept();
+            let own = kept.iter().map(|(session, _)| session).filter(|other| other.user == user);
+            let mut own: Vec<_> = own.cloned().collect();
+            own.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
+            Ok(own)
+        })
+    }
+
+    fn delete(&self, id: SessionId, user: UserId) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let mut kept = self.kept();
+            let before = kept.len();
+            kept.retain(|(session, _)| session.id != id || session.user != user);
+            Ok(kept.len() < before)
+        })
+    }
+
+    fn delete_all(&self, user: UserId) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.kept().retain(|(session, _)| session.user != user);
+            Ok(())
+        })
+    }
+}
+
+/// Users and their sessions, kept in one place.
+pub(super) struct Place {
+    pub(super) users: Users,
+    pub(super) sessions: Arc<dyn Repository>,
+    pub(super) clock: ManualClock,
+    _folder: Option<TempDir>,
+}
+
+pub(super) fn in_memory() -> (Place, Arc<InMemory>) {
+    let clock = ManualClock::new();
+    let kept = Arc::new(users::InMemory::default());
+    let users = Users::new(kept.clone(), users::passwords(), Arc::new(clock.clone()));
+    let sessions =
+        Arc::new(InMemory { users: kept, sessions: Mutex::default(), finds: AtomicUsize::new(0) });
+    (Place { users, sessions: sessions.clone(), clock, _folder: None }, sessions)
+}
+
+pub(super) async fn in_database() -> Place {
+    let clock = ManualClock::new();
+    let (database, folder) = users::open_database().await;
+    let kept = users::sql(database.clone());
+    let users = Users::new(kept, users::passwords(), Arc::new(clock.clone()));
+    Place { users, sessions: sql(database), clock, _folder: Some(folder) }
+}

@@ -19,4 +19,4 @@ pub(crate) use service::Users;
 pub(crate) use wire::admin;
 
 #[cfg(test)]
-pub(crate) use tests::{InMemory, open_database, passwords, person};
+pub(crate) use tests::{InMemory, PASSWORD, open_database, passwords, person};

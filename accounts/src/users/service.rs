@@ -56,10 +56,9 @@ impl Users {
         let password = self.0.passwords.hash(&new.password).await?;
         let admin = self.fresh(new.email, new.name, Role::Admin);
         let kept = self.0.repository.create_admin(&admin, &password).await?;
-        Ok(match kept.id == admin.id {
-            true => Administrator::Created(kept.id),
-            false => Administrator::Promoted(kept.id),
-        })
+        let become_one =
+            if kept.id == admin.id { Administrator::Created } else { Administrator::Promoted };
+        Ok(become_one(kept.id))
     }
 
     /// The user of this id.
@@ -120,10 +119,8 @@ impl Users {
 
     /// Removes a user, and with them their sessions.
     pub(crate) async fn delete(&self, id: UserId) -> Result<(), LookupError> {
-        match self.0.repository.delete(id).await? {
-            true => Ok(()),
-            false => Err(LookupError::NotFound),
-        }
+        let existed = self.0.repository.delete(id).await?;
+        existed.then_some(()).ok_or(LookupError::NotFound)
     }
 
     /// The user who has this address and this password.

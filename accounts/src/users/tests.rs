@@ -1,1 +1,157 @@
+//! What the tests of this module and of its neighbours share: users kept in memory, an empty
+//! database, and somebody to register.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mainstay::{
+    core::{Pii, Secret},
+    passwords::{PasswordCost, PasswordHash, PasswordOptions, Passwords},
+    store::{Database, DatabaseOptions, migrations},
+};
+use tempfile::TempDir;
+
+use super::{
+    error::{CreateError, UpdateError},
+    model::{Account, Email, NewUser, PasswordVersion, Position, User, UserId, UserName},
+    repository::{Answer, Repository},
+};
+
+/// The password of everybody whom [`person`] makes.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// Somebody to register.
+pub(crate) fn person(email: &str) -> NewUser {
+    NewUser {
+        email: address(email),
+        name: UserName(Pii::new("Ada".to_owned())),
+        age: None,
+        password: Some(Secret::new(PASSWORD.to_owned())),
+    }
+}
+
+pub(crate) fn address(email: &str) -> Email {
+    Email(Pii::new(email.to_owned()))
+}
+
+/// As quick as argon2 can be.
+pub(crate) fn passwords() -> Passwords {
+    Passwords::new(PasswordOptions { cost: PasswordCost::Least, ..PasswordOptions::default() })
+}
+
+/// An empty database with the schema of the service; it is gone with its folder.
+pub(crate) async fn open_database() -> (Database, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let url = format!("sqlite:{}", folder.path().join("test.db").display());
+    let url = url.parse().expect("the address of a file");
+    let database = Database::open(&url, &DatabaseOptions::default()).await.expect("opens");
+    let schema =
+        migrations!("../../migrations/0001_users.sql", "../../migrations/0002_sessions.sql");
+    database.migrate(schema).up().await.expect("the schema applies");
+    (database, folder)
+}
+
+/// Users in memory. Every operation yields first, as one on a real store does, so that tests meet
+/// the interleavings that production meets.
+#[derive(Default)]
+pub(crate) struct InMemory(Mutex<Vec<Account>>);
+
+impl InMemory {
+    /// Whether there is a user of this id.
+    pub(crate) fn holds(&self, id: UserId) -> bool {
+        self.lock().iter().any(|account| account.user.id == id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Account>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn accounts(&self) -> MutexGuard<'_, Vec<Account>> {
+        tokio::task::yield_now().await;
+        self.lock()
+    }
+}
+
+impl Repository for InMemory {
+    fn create<'a>(
+        &'a self,
+        user: &'a User,
+        password: Option<&'a PasswordHash>,
+    ) -> Answer<'a, (), CreateError> {
+        Box::pin(async move {
+            let mut accounts = self.accounts().await;
+            if accounts.iter().any(|other| other.user.email.key() == user.email.key()) {
+                return Err(CreateError::EmailTaken);
+            }
+            accounts.push(Account { user: user.clone(), password: password.cloned() });
+            Ok(())
+        })
+    }
+
+    fn create_admin<'a>(&'a self, admin: &'a User, password: &'a PasswordHash) -> Answer<'a, User> {
+        Box::pin(async move {
+            let mut accounts = self.accounts().await;
+            let password = Some(password.clone());
+            let key = admin.email.key();
+            let Some(known) = accounts.iter_mut().find(|other| other.user.email.key() == key)
+            else {
+                accounts.push(Account { user: admin.clone(), password });
+                return Ok(admin.clone());
+            };
+            known.password = password;
+            known.user.role = admin.role;
+            known.user.version = known.user.version.next();
+            known.user.password_version = PasswordVersion(known.user.password_version.0 + 1);
+            Ok(known.user.clone())
+        })
+    }
+
+    fn find(&self, id: UserId) -> Answer<'_, Option<User>> {
+        Box::pin(async move {
+            let accounts = self.accounts().await;
+            Ok(accounts.iter().find(|account| account.user.id == id).map(|a| a.user.clone()))
+        })
+    }
+
+    fn find_by_email<'a>(&'a self, email: &'a Email) -> Answer<'a, Option<Account>> {
+        Box::pin(async move {
+            let accounts = self.accounts().await;
+            Ok(accounts.iter().find(|account| account.user.email.key() == email.key()).cloned())
+        })
+    }
+
+    fn list(&self, after: Position, limit: u32) -> Answer<'_, Vec<User>> {
+        Box::pin(async move {
+            let accounts = self.accounts().await;
+            let mut users: Vec<_> = accounts.iter().map(|account| account.user.clone()).collect();
+            users.retain(|user| Position::of(user) < after);
+            users.sort_by_key(|user| std::cmp::Reverse(Position::of(user)));
+            users.truncate(limit as usize);
+            Ok(users)
+        })
+    }
+
+    fn update<'a>(&'a self, user: &'a User) -> Answer<'a, bool, UpdateError> {
+        Box::pin(async move {
+            let mut accounts = self.accounts().await;
+            let key = user.email.key();
+            let place = accounts
+                .iter()
+                .position(|a| a.user.id == user.id && a.user.version == user.version);
+            let Some(place) = place else { return Ok(false) };
+            if accounts.iter().any(|a| a.user.id != user.id && a.user.email.key() == key) {
+                return Err(UpdateError::EmailTaken);
+            }
+            accounts[place].user = User { version: user.version.next(), ..user.clone() };
+            Ok(true)
+        })
+    }
+
+    fn delete(&self, id: UserId) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let mut accounts = self.accounts().await;
+            let before = accounts.len();
+            accounts.retain(|account| account.user.id != id);
+            Ok(accounts.len() < before)
+        })
+    }
+}

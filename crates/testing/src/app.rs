@@ -12,7 +12,9 @@ use mainstay::{
 use mainstay_web::edge::Breach;
 use tempfile::TempDir;
 
-use crate::{client::Call, clock::ManualClock, coverage, log::CapturedLog};
+use crate::{
+    client::Call, clock::ManualClock, coverage, log::CapturedLog, neighbour::Neighbour, wire::Wire,
+};
 
 /// What a test changes about its service.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,9 @@ impl TestOptions {
     }
 }
 
+/// The name of the database's file in the service's folder.
+const DATABASE: &str = "test.db";
+
 /// A running service with a database, a clock and a log of its own.
 #[derive(Debug)]
 pub struct TestApp {
@@ -61,7 +66,7 @@ impl TestApp {
     /// Starts the service with changes.
     pub async fn start_with<A: Application>(options: TestOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        let url = format!("sqlite:{}", folder.path().join(DATABASE).display());
         let mut environment: Vec<(String, String)> = [
             ("DATABASE_URL", url.as_str()),
             ("PORT", "0"),
@@ -150,6 +155,16 @@ impl TestApp {
     /// A `GET` to the operators' listener.
     pub fn ops(&self, target: &str) -> Call {
         Call::new(self.instance.ops_address(), Method::GET, target)
+    }
+
+    /// A connection to the API to write bytes on.
+    pub async fn wire(&self) -> Wire {
+        Wire::connect(self.instance.api_address()).await
+    }
+
+    /// Another process at its database.
+    pub fn neighbour(&self) -> Neighbour {
+        Neighbour::at(&self.folder.path().join(DATABASE))
     }
 
     /// Stops it as a signal would, and gives what has to outlive it.

@@ -21,7 +21,8 @@ pub struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(address: SocketAddr, method: Method, target: &str) -> Self {
+    /// A call to any address, such as that of a process.
+    pub fn new(address: SocketAddr, method: Method, target: &str) -> Self {
         let mut headers = HeaderMap::new();
         let host = address.to_string().parse().expect("an address is a host");
         headers.insert(header::HOST, host);
@@ -52,20 +53,25 @@ impl Call {
 
     /// Sends it. Panics when no reply comes: every request has an answer.
     pub async fn send(self) -> Reply {
+        let what = format!("{} {}", self.method, self.target);
+        self.attempt().await.unwrap_or_else(|| panic!("{what} has no answer"))
+    }
+
+    /// Sends it to a service that may be gone; `None` when no whole reply comes.
+    pub async fn attempt(self) -> Option<Reply> {
         let Self { address, method, target, headers, body } = self;
-        let stream = TcpStream::connect(address).await.expect("the service accepts");
+        let stream = TcpStream::connect(address).await.ok()?;
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
         let driver = tokio::spawn(connection);
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = target.parse().expect("a request target");
         *request.headers_mut() = headers;
-        let response = sender.send_request(request).await.expect("an answer");
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.expect("a whole answer").to_bytes();
+        let (parts, body) = sender.send_request(request).await.ok()?.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
         driver.abort();
-        Reply { status: parts.status, headers: parts.headers, body }
+        Some(Reply { status: parts.status, headers: parts.headers, body })
     }
 }
 

@@ -6,8 +6,12 @@ mod client;
 mod clock;
 mod coverage;
 mod log;
+mod neighbour;
+mod wire;
 
 pub use app::{TestApp, TestOptions};
 pub use client::{Call, Reply};
 pub use clock::ManualClock;
 pub use log::CapturedLog;
+pub use neighbour::Neighbour;
+pub use wire::Wire;

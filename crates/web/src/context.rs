@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +32,8 @@ pub struct Context {
     pub(crate) body_timeout: Duration,
     pub(crate) caller: OnceLock<Caller>,
     pub(crate) bytes_read: AtomicU64,
+    /// Whether the body has been read to its end.
+    pub(crate) body_ended: AtomicBool,
 }
 
 impl Context {

@@ -23,8 +23,9 @@ const SWEPT_PER_INSERT: usize = 4;
 /// Bounds of a [`LocalLimiter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalLimiterOptions {
-    /// Keys remembered at once, over all policies. 100,000: at some 150 bytes each they take
-    /// 15 MB, a share of the memory a service may use under load.
+    /// Keys remembered at once, over all policies. 100,000: at some 150 bytes each they take 15 MB,
+    /// a share of the memory a service may use under load. A key that is busy in every sub-bucket
+    /// of its window takes 700 bytes.
     pub max_keys: usize,
 }
 

@@ -8,7 +8,7 @@ use crate::database::Engine;
 
 /// Embeds migration files, given by paths relative to the calling file, in order:
 ///
-/// ```ignore
+/// ```text
 /// const MIGRATIONS: Migrations = migrations!("../migrations/0001_users.sql");
 /// ```
 ///
@@ -176,5 +176,53 @@ const fn text(bytes: &[u8]) -> &str {
     match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(_) => panic!("a migration path is cut between characters"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    fn listed(files: &[&'static str]) -> Option<Vec<(u32, &'static str, &'static str)>> {
+        let files = files.to_vec();
+        let migrations = catch_unwind(move || {
+            let files = files.into_iter().map(|file| Migration::new(file, file));
+            Migrations::new(files.collect::<Vec<_>>().leak())
+        });
+        let list = migrations.ok()?;
+        let list = list.for_engine(Engine::Sqlite);
+        Some(list.map(|(number, name, file)| (number, name, file.map_or("", |f| f.sql))).collect())
+    }
+
+    #[test]
+    fn the_file_of_the_engine_is_preferred() {
+        let files = ["a/0001_a.sql", "0002_b.sql", "0002_b.sqlite.sql", "0003_c.postgres.sql"];
+        let expected = vec![(1, "a", "a/0001_a.sql"), (2, "b", "0002_b.sqlite.sql"), (3, "c", "")];
+        assert_eq!(listed(&files), Some(expected));
+    }
+
+    #[test]
+    fn a_list_that_is_not_in_order_is_refused() {
+        for files in [
+            vec!["0002_a.sql"],
+            vec!["0001_a.sql", "0003_b.sql"],
+            vec!["0001_a.sql", "0001_a.sql"],
+            vec!["0001_a.sql", "0001_b.sqlite.sql"],
+            vec!["0001_a.sqlite.sql", "0001_a.sql", "0001_a.sqlite.sql"],
+            vec!["0001_a.sql", "0002_b.sql", "0001_a.postgres.sql"],
+            vec!["0000_a.sql"],
+            vec!["001_a.sql"],
+            vec!["0001a.sql"],
+            vec!["0001_.sql"],
+            vec!["0001_A.sql"],
+            vec!["0001_a-b.sql"],
+            vec!["0001_a.mysql.sql"],
+            vec!["0001_a.txt"],
+            vec!["00é_a.sql"],
+        ] {
+            assert_eq!(listed(&files), None, "{files:?}");
+        }
     }
 }

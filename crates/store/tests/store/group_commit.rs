@@ -17,6 +17,9 @@ fn write(db: &Database, sql: &'static str, id: i64) -> Writing {
 
 const INSERT: &str = "INSERT INTO notes (id, body) VALUES ($1, 'group')";
 
+const ENDLESS_INSERT: &str = "INSERT INTO notes (id, body) WITH RECURSIVE n(i) AS \
+    (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT 100 + $1, 'x' FROM n WHERE i < 0";
+
 /// Queues the writes behind an open transaction, so that they meet in one group.
 async fn in_one_group(
     db: &Database,
@@ -51,10 +54,9 @@ async fn a_failing_write_does_not_affect_its_neighbours() {
 async fn a_write_that_ends_the_whole_transaction_costs_only_itself() {
     let options = DatabaseOptions { statement_timeout: SHORT, ..DatabaseOptions::default() };
     let fixture = Fixture::with(options).await;
-    let endless = "INSERT INTO notes (id, body) WITH RECURSIVE n(i) AS \
-                   (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT 100 + $1, 'x' FROM n WHERE i < 0";
     let rollback = "INSERT OR ROLLBACK INTO notes (id, body) VALUES ($1, 'x')";
-    let writes = [(INSERT, 1), (INSERT, 2), (endless, 3), (INSERT, 4), (rollback, 4), (INSERT, 5)];
+    let writes =
+        [(INSERT, 1), (INSERT, 2), (ENDLESS_INSERT, 3), (INSERT, 4), (rollback, 4), (INSERT, 5)];
     let results = in_one_group(&fixture.db, writes).await;
     assert!(matches!(results[2], Err(StoreError::TimedOut(_))), "{results:?}");
     assert!(matches!(&results[4], Err(e) if e.violates("notes_pkey")), "{results:?}");
@@ -62,6 +64,27 @@ async fn a_write_that_ends_the_whole_transaction_costs_only_itself() {
         assert!(matches!(results[kept], Ok(1)), "{results:?}");
     }
     assert_eq!(fixture.ids().await, [1, 2, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_shared_a_lost_commit_is_told_so() {
+    let options = DatabaseOptions { statement_timeout: SHORT, ..DatabaseOptions::default() };
+    let fixture = Fixture::with(options).await;
+    let holding = fixture.db.begin().await.expect("the writer is free");
+    let db = fixture.db.clone();
+    let transaction = tokio::spawn(async move {
+        let mut tx = db.begin().await?;
+        tx.execute(INSERT, params![1]).await?;
+        tx.commit().await
+    });
+    tokio::task::yield_now().await;
+    let endless = write(&fixture.db, ENDLESS_INSERT, 3);
+    tokio::task::yield_now().await;
+    drop(holding);
+    let result = transaction.await.expect("no panic");
+    assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+    endless.await.expect("no panic").expect_err("never ends");
+    assert!(fixture.ids().await.is_empty(), "what was refused is not there");
 }
 
 #[tokio::test]

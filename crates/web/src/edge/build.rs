@@ -63,6 +63,7 @@ impl EdgeBuilder {
             .into_iter()
             .map(|(module, draft, serve)| Arc::new(settling.settle(module, draft, serve)))
             .collect();
+        settling.judge_names(&endpoints);
         let (router, resources) = settling.route(&endpoints);
         let Settling { schemas, mut mistakes, .. } = settling;
         let document = Document::build(options.title, options.version, &endpoints, schemas);
@@ -124,10 +125,9 @@ impl Settling<'_> {
             codes::INVALID_HOST,
             codes::HEAD_TOO_LARGE,
             codes::URI_TOO_LONG,
+            // Also without a deadline of the route's own: the caller may name one.
+            codes::DEADLINE_EXCEEDED,
         ]);
-        if !matches!(draft.deadline, DeadlineDecision::Unbounded(_)) {
-            codes.push(codes::DEADLINE_EXCEEDED);
-        }
         if !matches!(draft.limit, LimitDecision::Unlimited(_)) {
             codes.push(codes::RATE_LIMITED);
         }
@@ -187,6 +187,20 @@ impl Settling<'_> {
         }
         let place = format!("{module}: {} {}", draft.method, draft.path);
         self.mistakes.extend(wrong.into_iter().map(|wrong| format!("{place}: {wrong}")));
+    }
+
+    /// An operation and a limit are known by module and handler, so no two may share both.
+    fn judge_names(&mut self, endpoints: &[Arc<Settled>]) {
+        let mut by_name: BTreeMap<(&str, &str), &Settled> = BTreeMap::new();
+        for endpoint in endpoints {
+            let (module, name) = (endpoint.module, endpoint.name);
+            if let Some(other) = by_name.insert((module, name), endpoint) {
+                self.mistakes.push(format!(
+                    "{other:?} and {endpoint:?} are both called `{module}.{name}`: give each a \
+                     handler with a name of its own"
+                ));
+            }
+        }
     }
 
     fn route(&mut self, endpoints: &[Arc<Settled>]) -> (matchit::Router<usize>, Vec<Resource>) {

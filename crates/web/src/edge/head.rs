@@ -23,11 +23,17 @@ pub(super) fn check_target(request: &Request, uri_bytes_max: usize) -> Result<()
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let valid = match (hosts.next(), hosts.next()) {
         (Some(host), None) => is_host(host.as_bytes()),
-        // HTTP/2 says it in `:authority`, and HTTP/1.0 need not say it.
-        (None, _) => request.version() == Version::HTTP_10 || uri.authority().is_some(),
+        // HTTP/2 says it in `:authority`, HTTP/1.0 need not say it, and HTTP/1.1 must even when the
+        // target holds it.
+        (None, _) => match request.version() {
+            Version::HTTP_09 | Version::HTTP_10 => true,
+            Version::HTTP_11 => false,
+            _ => uri.authority().is_some(),
+        },
         (Some(_), Some(_)) => false,
     };
-    if valid { Ok(()) } else { Err(Problem::new(codes::INVALID_HOST)) }
+    let authority = uri.authority().is_none_or(|named| is_host(named.as_str().as_bytes()));
+    if valid && authority { Ok(()) } else { Err(Problem::new(codes::INVALID_HOST)) }
 }
 
 /// `uri-host [ ":" port ]` of RFC 9110 section 7.2; user information is not allowed.
@@ -48,7 +54,12 @@ fn is_host(text: &[u8]) -> bool {
     };
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&b);
     host.is_none_or(|host| !host.is_empty() && host.bytes().all(allowed))
-        && port.is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok())
+        && port.is_some_and(is_port)
+}
+
+fn is_port(text: &str) -> bool {
+    // `parse` alone would take a sign.
+    text.bytes().all(|b| b.is_ascii_digit()) && (text.is_empty() || text.parse::<u16>().is_ok())
 }
 
 /// How long the request may take: the route's deadline, or less if the caller says so.
@@ -128,6 +139,8 @@ mod tests {
             "a/b",
             "host:99999",
             "host:x",
+            "host:+80",
+            "[::1]:-1",
             "[::1",
             "[x]",
             "[::1]8",

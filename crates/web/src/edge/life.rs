@@ -65,6 +65,7 @@ impl Edge {
             endpoint,
             caller: std::sync::OnceLock::new(),
             bytes_read: std::sync::atomic::AtomicU64::new(0),
+            body_ended: std::sync::atomic::AtomicBool::new(false),
         });
         line.context = Some(context.clone());
         let work = CURRENT.scope(context.clone(), self.admit_and_serve(request, line, context));

@@ -28,8 +28,9 @@ pub(super) struct Line<'e> {
     pub(super) id: RequestId,
     pub(super) trace: TraceContext,
     pub(super) client: IpAddr,
-    method: &'static str,
-    announced: u64,
+    pub(super) method: &'static str,
+    /// The body's length; `None` when only its end will tell.
+    announced: Option<u64>,
     pub(super) endpoint: Option<Arc<Settled>>,
     pub(super) context: Option<Arc<Context>>,
     pub(super) rate: Option<RateHeaders>,
@@ -48,7 +49,7 @@ impl<'e> Line<'e> {
             trace: trace(headers),
             client: edge.options.proxies.client(peer.address.ip(), headers),
             method: method_name(request.method()),
-            announced: request.body().size_hint().exact().unwrap_or(0),
+            announced: request.body().size_hint().exact(),
             endpoint: None,
             context: None,
             rate: None,
@@ -56,9 +57,13 @@ impl<'e> Line<'e> {
         }
     }
 
-    /// Whether the client has announced more body than has been read.
+    /// Whether some of the client's body has not been read.
     pub(super) fn has_unread_body(&self) -> bool {
-        self.announced > self.bytes_read()
+        let read_to_end = |context: &Arc<Context>| context.body_ended.load(Ordering::Relaxed);
+        match self.announced {
+            Some(announced) => announced > self.bytes_read(),
+            None => !self.context.as_ref().is_some_and(read_to_end),
+        }
     }
 
     fn bytes_read(&self) -> u64 {
@@ -68,7 +73,9 @@ impl<'e> Line<'e> {
     /// Writes the line for the answer that is about to be sent.
     pub(super) fn end(mut self, response: &Response, problem: Option<&Problem>) {
         self.ended = true;
-        let bytes_out = response.body().size_hint().exact().unwrap_or(0);
+        // hyper leaves the body of an answer to HEAD out.
+        let sent = (self.method != "HEAD").then(|| response.body().size_hint().exact());
+        let bytes_out = sent.flatten().unwrap_or(0);
         let cause = problem.and_then(Problem::cause);
         self.record(response.status().as_u16(), bytes_out, problem.map(Problem::code), cause);
     }
@@ -89,7 +96,7 @@ impl<'e> Line<'e> {
             route,
             status,
             duration: self.start.elapsed(),
-            bytes_in: self.bytes_read().max(self.announced),
+            bytes_in: self.bytes_read().max(self.announced.unwrap_or(0)),
             bytes_out,
             code,
             cause: cause.as_ref().map(|cause| cause as &dyn std::fmt::Display),
@@ -141,6 +148,9 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     }
 }
 
+/// The name in request lines of a method that is not known.
+pub(super) const OTHER: &str = "OTHER";
+
 /// A method of RFC 9110 or RFC 5789 by name; any other could be made up by the caller.
 fn method_name(method: &Method) -> &'static str {
     match *method {
@@ -153,6 +163,6 @@ fn method_name(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         Method::TRACE => "TRACE",
         Method::CONNECT => "CONNECT",
-        _ => "OTHER",
+        _ => OTHER,
     }
 }

@@ -23,21 +23,21 @@ impl Edge {
     }
 }
 
-/// The credential of `Authorization: Bearer …`. A missing one is told from a bad one, as RFC 6750
-/// section 3.1 asks.
+/// The credential of `Authorization: Bearer …`. None, or one of another scheme, is told from a bad
+/// one, as RFC 6750 section 3.1 asks.
 fn bearer(headers: &HeaderMap) -> Result<Secret<String>, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Err(Problem::new(codes::UNAUTHENTICATED)) };
-    let credential = value.to_str().ok().and_then(|text| {
-        let (scheme, credential) = text.split_once(' ')?;
-        let credential = credential.trim();
-        let bounded = !credential.is_empty() && credential.len() <= CREDENTIAL_BYTES_MAX;
-        (scheme.eq_ignore_ascii_case("bearer") && bounded).then(|| credential.to_owned())
-    });
-    match (credential, values.next()) {
-        (Some(credential), None) => Ok(Secret::new(credential)),
-        _ => Err(refused()),
+    let (value, several) = (values.next(), values.next().is_some());
+    let text = value.map_or("", |value| value.to_str().unwrap_or_default());
+    let (scheme, credential) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::new(codes::UNAUTHENTICATED));
     }
+    let credential = credential.trim();
+    if several || credential.is_empty() || credential.len() > CREDENTIAL_BYTES_MAX {
+        return Err(refused());
+    }
+    Ok(Secret::new(credential.to_owned()))
 }
 
 fn refused() -> Problem {

@@ -11,7 +11,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::{Edge, finish::Finish, line::Line};
+use super::{
+    Edge,
+    finish::Finish,
+    line::{Line, OTHER},
+};
 use crate::{
     codes,
     respond::Problem,
@@ -32,7 +36,8 @@ impl Service for Edge {
         };
         // Nothing of the head is known, so the line says only that somebody was refused.
         let unknown = Request::new(Body::empty());
-        let line = Line::begin(self, &unknown, &peer);
+        let mut line = Line::begin(self, &unknown, &peer);
+        line.method = OTHER;
         let finish = Finish::begin(self, &unknown);
         let response = finish.end(self, line, Problem::new(code).into_response());
         response.map(|body| {

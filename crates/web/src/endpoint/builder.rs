@@ -166,7 +166,9 @@ impl<S, A> Endpoint<S, A> {
     }
 }
 
-/// `accounts::users::routes::create` is called `create`.
+/// `accounts::users::routes::create` is called `create`, and so is `create::<Guest>`.
 fn last_segment(type_name: &'static str) -> &'static str {
-    type_name.rsplit("::").find(|segment| !segment.starts_with('{')).unwrap_or(type_name)
+    let generic = type_name.strip_suffix('>').and_then(|name| name.split_once('<'));
+    let plain = generic.map_or(type_name, |(plain, _)| plain);
+    plain.rsplit("::").find(|segment| !segment.starts_with('{')).unwrap_or(type_name)
 }

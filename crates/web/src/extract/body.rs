@@ -1,6 +1,6 @@
 //! `Body<T>`: the JSON body, bounded, parsed and checked against the contract of `T`.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
     extract::{FromRequest, Request},
@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 
 use super::{context, contracts, invalid};
 use crate::{
@@ -70,7 +71,9 @@ async fn read(
 ) -> Result<Bytes, Problem> {
     let limit = context.endpoint.body_bytes_max;
     let collect = collect(body, announced.min(limit), limit, context);
-    tokio::time::timeout(context.body_timeout, collect)
+    // Whoever has not sent its body by the deadline is the one that was slow.
+    let end = context.deadline.min(Instant::now() + context.body_timeout);
+    timeout_at(end, collect)
         .await
         .unwrap_or_else(|_| Err(Problem::new(codes::REQUEST_TIMEOUT)))
 }
@@ -105,5 +108,6 @@ async fn collect(
             }
         }
     }
+    context.body_ended.store(true, Ordering::Relaxed);
     Ok(first.unwrap_or_else(|| rest.freeze()))
 }

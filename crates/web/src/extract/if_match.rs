@@ -52,9 +52,15 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
                 }
                 // Weak tags never match here: the comparison must be strong.
                 let version = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-                versions.extend(version.and_then(|text| text.parse::<i64>().ok()));
+                versions.extend(version.and_then(parsed));
             }
         }
         Ok(Self(Precondition::OneOf(versions)))
     }
+}
+
+/// A version exactly as an `ETag` of ours says it: tags are equal character by character, so `007` is
+/// not 7.
+fn parsed(text: &str) -> Option<i64> {
+    text.parse::<i64>().ok().filter(|version| version.to_string() == text)
 }

@@ -28,11 +28,15 @@ impl Document {
     ) -> Self {
         let mut paths = Map::new();
         for endpoint in endpoints {
-            let item = paths.entry(endpoint.path).or_insert_with(|| json!({}));
+            // OpenAPI has no sign for the rest of a path.
+            let path = endpoint.path.replace("{*", "{");
+            let item = paths.entry(path).or_insert_with(|| json!({}));
             item[endpoint.method.as_str().to_ascii_lowercase()] = operation::render(endpoint);
         }
-        let (mut components, mistakes) = schemas.into_components();
-        components.insert("Problem".to_owned(), problem_schema());
+        let (mut components, mut mistakes) = schemas.into_components();
+        if components.insert("Problem".to_owned(), problem_schema()).is_some() {
+            mistakes.push("the schema `Problem` is the edge's own: rename the type".to_owned());
+        }
         let value = json!({
             "openapi": "3.1.0",
             "info": { "title": title, "version": version },

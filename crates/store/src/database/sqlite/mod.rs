@@ -284,13 +284,6 @@ fn stopped() -> StoreError {
     StoreError::Unavailable(Cause::text("the thread of the database stopped"))
 }
 
-/// A statement that writes, given to a reader.
-fn failure_of_role(sql: &'static str) -> StoreError {
-    StoreError::Internal(Cause::text(format!(
-        "`{sql}` writes: use `execute` or `execute_returning` for it, not `query`"
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

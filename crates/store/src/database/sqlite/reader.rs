@@ -7,7 +7,12 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{Statement, failure_of_role, queue::Queue, statement, ticket::Watch};
+use super::{
+    Statement,
+    queue::Queue,
+    statement::{self, Access},
+    ticket::Watch,
+};
 use crate::{database::Outcome, error::StoreError};
 
 pub(super) struct Reader {
@@ -30,12 +35,9 @@ impl Reader {
     }
 
     fn run(&self, job: &Statement) -> Result<Outcome, StoreError> {
-        if !statement::is_read(&self.connection, job.sql)? {
-            return Err(failure_of_role(job.sql));
-        }
         let deadline = Instant::now() + self.statement_timeout;
         self.watch.during(deadline, Some(job.ticket.clone()), || {
-            statement::run(&self.connection, job.sql, &job.params)
+            statement::run(&self.connection, Access::Read, job.sql, &job.params)
         })
     }
 }

@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{
     super::Outcome,
-    savepoint, statement,
+    savepoint,
+    statement::{self, Access},
     ticket::{Ticket, Watch},
 };
 use crate::{
@@ -73,8 +74,9 @@ impl Session {
                 }
                 Some(Request::Run { sql, params, reply }) => {
                     let until = deadline.min(Instant::now() + limits.statement);
-                    let result =
-                        watch.during(until, None, || statement::run(connection, sql, &params));
+                    let result = watch.during(until, None, || {
+                        statement::run(connection, Access::Write, sql, &params)
+                    });
                     doomed = result.is_err();
                     // A caller that dropped the statement does not know what it did.
                     doomed |= reply.send(result).is_err();

@@ -14,18 +14,23 @@ use crate::{
     value::Value,
 };
 
+/// What the caller of a statement may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
 /// Runs the statement to its end.
 pub(super) fn run(
     connection: &Connection,
+    access: Access,
     sql: &'static str,
     params: &[Value],
 ) -> Result<Outcome, StoreError> {
     let failed = |error| failure::translate(connection, &error, sql);
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-    if statement.readonly() && statement.column_count() == 0 {
-        // `COMMIT` would end the transaction of a whole group, `BEGIN` freeze a reader's view.
-        return Err(defect(format!("`{sql}` neither reads nor writes; transactions use `begin`")));
-    }
+    check(&statement, access, sql)?;
     bind(&mut statement, sql, params)?;
     let columns = columns(&statement);
     let changed_before = connection.total_changes();
@@ -42,10 +47,17 @@ pub(super) fn run(
     Ok(Outcome { rows, changed: if changed_any { connection.changes() } else { 0 } })
 }
 
-/// Whether the statement only reads.
-pub(super) fn is_read(connection: &Connection, sql: &'static str) -> Result<bool, StoreError> {
-    let statement = connection.prepare_cached(sql);
-    Ok(statement.map_err(|error| failure::translate(connection, &error, sql))?.readonly())
+fn check(statement: &Statement<'_>, access: Access, sql: &'static str) -> Result<(), StoreError> {
+    match statement.readonly() {
+        // `COMMIT` would end the transaction of a whole group, `BEGIN` freeze a reader's view.
+        true if statement.column_count() == 0 => {
+            Err(defect(format!("`{sql}` neither reads nor writes; transactions use `begin`")))
+        }
+        false if access == Access::Read => {
+            Err(defect(format!("`{sql}` writes: `execute` and `execute_returning` are for that")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn columns(statement: &Statement<'_>) -> Columns {

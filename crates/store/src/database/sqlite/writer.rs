@@ -6,7 +6,8 @@
 //! nobody else waits the group is one job, and nothing waits for company.
 //!
 //! SQLite ends the whole transaction by itself when the disk is full or a write is interrupted.
-//! Then the statements that had succeeded run again in a new group, without the one that failed.
+//! Then the statements that had succeeded run again in a new group, without the one that failed. An
+//! interactive transaction cannot run again: its caller is told that it was not committed.
 
 use std::{
     collections::VecDeque,
@@ -21,7 +22,7 @@ use super::{
     queue::Queue,
     savepoint,
     session::{End, Limits, Session},
-    statement,
+    statement::{self, Access},
     ticket::Watch,
 };
 use crate::{
@@ -141,9 +142,9 @@ impl Writer {
     fn run_in_savepoint(&self, job: &Statement) -> Result<Outcome, StoreError> {
         savepoint::begin(&self.connection)?;
         let deadline = Instant::now() + self.limits.statement;
-        let outcome = self
-            .watch
-            .during(deadline, None, || statement::run(&self.connection, job.sql, &job.params));
+        let outcome = self.watch.during(deadline, None, || {
+            statement::run(&self.connection, Access::Write, job.sql, &job.params)
+        });
         let outcome = outcome.and_then(|outcome| {
             savepoint::keep(&self.connection)?;
             Ok(outcome)

@@ -1,0 +1,149 @@
+//! What every repository of sessions has to do, in memory and on a database.
+
+use std::time::Duration;
+
+use mainstay::core::Clock;
+
+use super::{
+    super::{
+        model::{LIFETIME, Token},
+        tests::{Place, in_database, in_memory},
+    },
+    *,
+};
+use crate::users::{User, person};
+
+/// Holds each kind of repository against the same property.
+async fn on_each(property: impl AsyncFn(Place)) {
+    property(in_memory().0).await;
+    property(in_database().await).await;
+}
+
+impl Place {
+    async fn register(&self, email: &str) -> User {
+        self.users.create(person(email)).await.expect("a free address")
+    }
+
+    async fn log_in(&self, user: &User) -> (Session, TokenHash) {
+        let session = Session::new(user, self.clock.now());
+        let token = Token::generate().hash();
+        self.sessions.create(&session, token).await.expect("the user exists");
+        self.clock.advance(Duration::from_millis(1));
+        (session, token)
+    }
+
+    async fn sessions_of(&self, user: &User) -> Vec<Session> {
+        self.sessions.list(user.id).await.expect("works")
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_found_by_its_token_only() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let (session, token) = place.log_in(&ada).await;
+        assert_eq!(place.sessions.find(token).await.expect("works"), Some(session));
+        let other = Token::generate().hash();
+        assert_eq!(place.sessions.find(other).await.expect("works"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_is_one_users_and_newest_first() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let grace = place.register("grace@example.com").await;
+        let (first, _) = place.log_in(&ada).await;
+        place.log_in(&grace).await;
+        let (last, _) = place.log_in(&ada).await;
+        assert_eq!(place.sessions_of(&ada).await, [last, first]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_ones_own_session_can_be_ended() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let grace = place.register("grace@example.com").await;
+        let (session, token) = place.log_in(&ada).await;
+        assert!(!place.sessions.delete(session.id, grace.id).await.expect("works"));
+        assert!(place.sessions.delete(session.id, ada.id).await.expect("works"));
+        assert!(!place.sessions.delete(session.id, ada.id).await.expect("works"));
+        assert_eq!(place.sessions.find(token).await.expect("works"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ending_all_sessions_ends_nobody_elses() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let grace = place.register("grace@example.com").await;
+        for user in [&ada, &ada, &grace] {
+            place.log_in(user).await;
+        }
+        place.sessions.delete_all(ada.id).await.expect("works");
+        assert_eq!(place.sessions_of(&ada).await, []);
+        assert_eq!(place.sessions_of(&grace).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_end_with_their_user() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let (_, token) = place.log_in(&ada).await;
+        place.users.delete(ada.id).await.expect("exists");
+        assert_eq!(place.sessions.find(token).await.expect("works"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_user_removed_during_log_in_gets_no_session() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        place.users.delete(ada.id).await.expect("exists");
+        let session = Session::new(&ada, place.clock.now());
+        let refused = place.sessions.create(&session, Token::generate().hash()).await;
+        assert!(matches!(refused, Err(CreateError::InvalidCredentials)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn expired_sessions_and_those_of_another_password_make_room() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let grace = place.register("grace@example.com").await;
+        place.log_in(&ada).await;
+        place.log_in(&grace).await;
+        place.clock.advance(LIFETIME);
+        let before = User { password_version: PasswordVersion(7), ..ada.clone() };
+        place.log_in(&before).await;
+        let (good, _) = place.log_in(&ada).await;
+        let next = Session::new(&ada, place.clock.now());
+        place.sessions.make_room(&next).await.expect("works");
+        assert_eq!(place.sessions_of(&ada).await, [good]);
+        assert_eq!(place.sessions_of(&grace).await.len(), 1, "somebody else's are left alone");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_oldest_sessions_beyond_the_most_make_room() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let mut newest = Vec::new();
+        for _ in 0..=SESSIONS_MAX {
+            newest.insert(0, place.log_in(&ada).await.0);
+        }
+        place.sessions.make_room(&Session::new(&ada, place.clock.now())).await.expect("works");
+        newest.truncate(SESSIONS_MAX as usize - 1);
+        assert_eq!(place.sessions_of(&ada).await, newest);
+    })
+    .await;
+}

@@ -1,0 +1,144 @@
+//! What every repository of users has to do, in memory and on a database.
+
+use mainstay::{
+    core::{Pii, Secret, Timestamp},
+    passwords::Passwords,
+};
+use uuid::Uuid;
+
+use super::{
+    super::tests::{InMemory, address, open_database, passwords},
+    *,
+};
+
+/// Holds each kind of repository against the same property.
+async fn on_each(property: impl AsyncFn(&dyn Repository)) {
+    property(&InMemory::default()).await;
+    let (database, _folder) = open_database().await;
+    property(&*sql(database)).await;
+}
+
+/// A user who registered so many seconds after the start of time; `id` decides among equals.
+fn user(email: &str, seconds: i64, id: u128) -> User {
+    User {
+        id: UserId(Uuid::from_u128(id)),
+        email: address(email),
+        name: UserName(Pii::new("Ada".to_owned())),
+        age: Some(36),
+        role: Role::User,
+        version: Version::FIRST,
+        password_version: PasswordVersion::FIRST,
+        created_at: Timestamp::from_second(seconds).expect("a time"),
+    }
+}
+
+async fn hash(passwords: &Passwords, password: &str) -> PasswordHash {
+    passwords.hash(&Secret::new(password.to_owned())).await.expect("not busy")
+}
+
+#[tokio::test]
+async fn what_is_kept_comes_back_as_it_was() {
+    let hash = hash(&passwords(), "correct horse battery").await;
+    on_each(async |users| {
+        let ada = user("Ada@Example.com", 1, 1);
+        users.create(&ada, Some(&hash)).await.expect("new");
+        assert_eq!(users.find(ada.id).await.expect("works"), Some(ada.clone()));
+        let account = users.find_by_email(&address("aDA@example.COM")).await.expect("works");
+        assert_eq!(account, Some(Account { user: ada, password: Some(hash.clone()) }));
+
+        let grace = User { age: None, ..user("grace@example.com", 2, 2) };
+        users.create(&grace, None).await.expect("new");
+        let account = users.find_by_email(&grace.email).await.expect("works");
+        assert_eq!(account, Some(Account { user: grace, password: None }));
+        assert_eq!(users.find(UserId(Uuid::from_u128(3))).await.expect("works"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn addresses_that_differ_in_case_are_one() {
+    on_each(async |users| {
+        users.create(&user("ada@example.com", 1, 1), None).await.expect("new");
+        let again = users.create(&user("ADA@example.com", 2, 2), None).await;
+        assert!(matches!(again, Err(CreateError::EmailTaken)), "{again:?}");
+
+        users.create(&user("grace@example.com", 3, 3), None).await.expect("new");
+        let moved = users.update(&user("Ada@Example.com", 3, 3)).await;
+        assert!(matches!(moved, Err(UpdateError::EmailTaken)), "{moved:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_user_of_another_version_is_not_written() {
+    on_each(async |users| {
+        let ada = user("ada@example.com", 1, 1);
+        users.create(&ada, None).await.expect("new");
+        let changed = User { age: None, role: Role::Admin, ..ada.clone() };
+        assert!(users.update(&changed).await.expect("works"));
+        assert!(!users.update(&ada).await.expect("works"), "its version is over");
+        let kept = users.find(ada.id).await.expect("works");
+        assert_eq!(kept, Some(User { version: Version(2), ..changed }));
+        let nobody = user("grace@example.com", 2, 2);
+        assert!(!users.update(&nobody).await.expect("works"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_list_is_newest_first_and_ids_decide_between_equals() {
+    on_each(async |users| {
+        for (email, seconds, id) in [("a@x.io", 1, 9), ("b@x.io", 2, 1), ("c@x.io", 2, 2)] {
+            users.create(&user(email, seconds, id), None).await.expect("new");
+        }
+        let ids = |users: Vec<User>| -> Vec<u128> {
+            users.iter().map(|user| user.id.0.as_u128()).collect()
+        };
+        let all = users.list(Position::START, 10).await.expect("works");
+        assert_eq!(ids(all.clone()), [2, 1, 9]);
+        assert_eq!(ids(users.list(Position::START, 2).await.expect("works")), [2, 1]);
+        let rest = users.list(Position::of(&all[0]), 10).await.expect("works");
+        assert_eq!(ids(rest), [1, 9]);
+        let none = users.list(Position::of(&all[2]), 10).await.expect("works");
+        assert_eq!(ids(none), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_removed_user_is_gone_and_the_address_is_free() {
+    on_each(async |users| {
+        let ada = user("ada@example.com", 1, 1);
+        users.create(&ada, None).await.expect("new");
+        assert!(users.delete(ada.id).await.expect("works"));
+        assert!(!users.delete(ada.id).await.expect("works"));
+        assert_eq!(users.find(ada.id).await.expect("works"), None);
+        users.create(&user("ada@example.com", 2, 2), None).await.expect("free again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_administrator_with_a_known_address_is_promoted() {
+    let passwords = passwords();
+    let (old, new) = (hash(&passwords, "old").await, hash(&passwords, "new").await);
+    on_each(async |users| {
+        let root = User { role: Role::Admin, ..user("root@example.com", 1, 1) };
+        assert_eq!(users.create_admin(&root, &new).await.expect("works"), root);
+
+        let ada = user("ada@example.com", 2, 2);
+        users.create(&ada, Some(&old)).await.expect("new");
+        let again = User { role: Role::Admin, ..user("ADA@example.com", 3, 3) };
+        let promoted = users.create_admin(&again, &new).await.expect("works");
+        let expected = User {
+            role: Role::Admin,
+            version: Version(2),
+            password_version: PasswordVersion(2),
+            ..ada
+        };
+        assert_eq!(promoted, expected);
+        let account = users.find_by_email(&promoted.email).await.expect("works");
+        assert_eq!(account, Some(Account { user: promoted, password: Some(new.clone()) }));
+    })
+    .await;
+}

@@ -1,0 +1,18 @@
+//! The edge over a small service: every step of the request life, and what every answer carries.
+
+mod access;
+mod answer;
+mod browsers;
+mod contradictions;
+mod document;
+mod endings;
+mod harness;
+mod heads;
+mod inputs;
+mod limits;
+mod lines;
+mod parts;
+mod problems;
+mod readiness;
+mod service;
+mod wire;

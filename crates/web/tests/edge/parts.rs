@@ -1,0 +1,208 @@
+//! What the edge needs from outside, made for tests: it remembers, and never surprises.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use mainstay_core::{
+    Authenticator, Caller, CallerFuture, Clock, Code, Decision, Fault, Health, HealthCheck,
+    HealthFuture, Kind, Limiter, Policy, RequestLine, RequestLog, RoleName, Secret, Subject,
+    Timestamp, Verdict,
+};
+use uuid::Uuid;
+
+pub(crate) const ADMIN: RoleName = RoleName("admin");
+
+/// Alice has no role.
+pub(crate) const ALICE: Uuid = Uuid::from_u128(0xa11c_e000_0000_7000_8000_0000_0000_00aa);
+
+/// The administrator.
+pub(crate) const ROOT: Uuid = Uuid::from_u128(0xadd1_0000_0000_7000_8000_0000_0000_00bb);
+
+/// The one instant of these tests: 2026-01-02T03:04:05Z.
+pub(crate) const NOW: Timestamp = Timestamp::constant(1_767_323_045, 0);
+
+/// How long [`Quotas`] says that a full window takes to open; between two whole seconds.
+pub(crate) const RESET_AFTER: Duration = Duration::from_millis(29_500);
+
+#[derive(Debug)]
+pub(crate) struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Admits every key `quota` times, ever. Answers at once for clients and later for principals' keys
+/// of policies whose name ends in `later`.
+#[derive(Default)]
+pub(crate) struct Quotas {
+    counts: Mutex<HashMap<(String, u128), u32>>,
+}
+
+impl Quotas {
+    /// How many units `policy` has counted, over all keys.
+    pub(crate) fn charged(&self, policy: &str) -> u32 {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().filter(|((name, _), _)| name == policy).map(|(_, count)| count).sum()
+    }
+
+    fn count(&self, policy: &Policy, key: u128, cost: u32) -> Decision {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry((policy.name.clone(), key)).or_default();
+        let admitted = *count + cost <= policy.quota;
+        if admitted {
+            *count += cost;
+        }
+        let remaining = policy.quota - *count;
+        let reset_after = if remaining == 0 { RESET_AFTER } else { Duration::ZERO };
+        Decision { admitted, remaining, reset_after }
+    }
+}
+
+impl Limiter for Quotas {
+    fn decide<'a>(&'a self, policy: &'a Policy, key: u128, cost: u32) -> Verdict<'a> {
+        let decision = self.count(policy, key, cost);
+        if policy.name.ends_with("later") {
+            return Verdict::Later(Box::pin(async move {
+                tokio::task::yield_now().await;
+                decision
+            }));
+        }
+        Verdict::Now(decision)
+    }
+}
+
+/// The session store is out of reach.
+pub(crate) const SESSIONS_UNAVAILABLE: Code =
+    Code::new("SESSIONS_UNAVAILABLE", Kind::Unavailable, "Sessions cannot be looked up now");
+
+#[derive(Debug, thiserror::Error)]
+#[error("no connection to the session store")]
+struct NoSessions;
+
+impl Fault for NoSessions {
+    fn code(&self) -> Code {
+        SESSIONS_UNAVAILABLE
+    }
+
+    fn detail(&self) -> std::borrow::Cow<'static, str> {
+        "try again".into()
+    }
+}
+
+/// Knows the credentials `alice` and `admin`; `broken` it cannot look up.
+pub(crate) struct Credentials;
+
+impl Authenticator for Credentials {
+    fn authenticate<'a>(&'a self, credential: &'a Secret<String>) -> CallerFuture<'a> {
+        let (subject, roles) = match credential.reveal().as_str() {
+            "alice" => (ALICE, vec![]),
+            "admin" => (ROOT, vec![ADMIN]),
+            "broken" => return Box::pin(async { Err(NoSessions.into()) }),
+            _ => return Box::pin(async { Ok(None) }),
+        };
+        let caller = Caller { subject: Subject(subject), roles, credential: Uuid::nil() };
+        Box::pin(async move { Ok(Some(caller)) })
+    }
+
+    fn codes(&self) -> Vec<Code> {
+        vec![SESSIONS_UNAVAILABLE]
+    }
+}
+
+/// A request line with everything it borrowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) time: Timestamp,
+    pub(crate) id: String,
+    pub(crate) trace_id: String,
+    pub(crate) span_id: String,
+    pub(crate) parent_id: Option<String>,
+    pub(crate) subject: Option<Uuid>,
+    pub(crate) module: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) route: String,
+    pub(crate) status: u16,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) cause: Option<String>,
+    pub(crate) client: String,
+}
+
+/// Keeps every line.
+#[derive(Default)]
+pub(crate) struct Lines(Mutex<Vec<Line>>);
+
+impl Lines {
+    /// Every line so far; the next call begins anew.
+    pub(crate) fn take(&self) -> Vec<Line> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The line of the only request since the last look.
+    pub(crate) fn only(&self) -> Line {
+        match &self.take()[..] {
+            [line] => line.clone(),
+            lines => panic!("one request leaves one line, not {lines:#?}"),
+        }
+    }
+}
+
+impl RequestLog for Lines {
+    fn record(&self, line: &RequestLine<'_>) {
+        let line = Line {
+            time: line.time,
+            id: line.id.to_string(),
+            trace_id: line.trace.trace_id.to_string(),
+            span_id: line.trace.span_id.to_string(),
+            parent_id: line.trace.parent_id.map(|id| id.to_string()),
+            subject: line.subject.map(|subject| subject.0),
+            module: line.module,
+            method: line.method,
+            route: line.route.to_owned(),
+            status: line.status,
+            bytes_in: line.bytes_in,
+            bytes_out: line.bytes_out,
+            code: line.code.map(|code| code.name),
+            cause: line.cause.map(ToString::to_string),
+            client: line.client.to_string(),
+        };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
+
+/// A dependency that answers as told.
+pub(crate) enum Check {
+    Ready,
+    Unready,
+    Silent,
+}
+
+impl HealthCheck for Check {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ready => "disk",
+            Self::Unready => "database",
+            Self::Silent => "redis",
+        }
+    }
+
+    fn check(&self) -> HealthFuture<'_> {
+        match self {
+            Self::Ready => Box::pin(async { Health::Ready }),
+            Self::Unready => {
+                Box::pin(async { Health::Unready("refused by 10.1.2.3:5432".to_owned()) })
+            }
+            Self::Silent => Box::pin(std::future::pending()),
+        }
+    }
+}
