@@ -48,11 +48,14 @@ impl RequestId {
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The id as ASCII, which costs no check.
+    pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Inline::Short(buffer, length) => {
-                std::str::from_utf8(&buffer[..usize::from(*length)]).unwrap_or_default()
-            }
-            Inline::Long(text) => text,
+            Inline::Short(buffer, length) => &buffer[..usize::from(*length)],
+            Inline::Long(text) => text.as_bytes(),
         }
     }
 }
@@ -78,27 +81,28 @@ pub struct TraceId(pub [u8; 16]);
 pub struct SpanId(pub [u8; 8]);
 
 /// Lower-case hex of `bytes` into `out`, which is twice as long.
-fn hex<'a>(bytes: &[u8], out: &'a mut [u8]) -> &'a str {
+fn hex(bytes: &[u8], out: &mut [u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (byte, pair) in bytes.iter().zip(out.chunks_exact_mut(2)) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
-    std::str::from_utf8(out).unwrap_or_default()
 }
 
 macro_rules! hex_text {
     ($type:ident, $bytes:literal) => {
         impl $type {
-            /// Writes the lower-case hex form into `buffer` and returns it as text.
-            pub fn encode<'a>(&self, buffer: &'a mut [u8; $bytes * 2]) -> &'a str {
-                hex(&self.0, buffer)
+            /// The lower-case hex form, as ASCII.
+            pub fn to_ascii(self) -> [u8; $bytes * 2] {
+                let mut text = [0; $bytes * 2];
+                hex(&self.0, &mut text);
+                text
             }
         }
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.encode(&mut [0; $bytes * 2]))
+                f.write_str(std::str::from_utf8(&self.to_ascii()).unwrap_or_default())
             }
         }
 

@@ -25,7 +25,10 @@ const CASES: [(&str, &str, &[&str]); 5] = [
     (
         "state_of_another_module",
         include_str!("compile_fail/state_of_another_module.stderr"),
-        &["`Use<S>` must name the state that its `Routes<S>` was made with"],
+        &[
+            "the handler takes the state of another module",
+            "`Use<S>` must name the state that its `Routes<S>` was made with",
+        ],
     ),
 ];
 

@@ -74,9 +74,9 @@ impl Line {
     /// The ids of the request a line belongs to.
     pub(super) fn request(&mut self, id: &RequestId, trace: &TraceContext) {
         // All three are made of characters that need no escape; their types see to it.
-        self.token("id", id.as_str());
-        self.token("trace_id", trace.trace_id.encode(&mut [0; 32]));
-        self.token("span_id", trace.span_id.encode(&mut [0; 16]));
+        self.token("id", id.as_bytes());
+        self.token("trace_id", &trace.trace_id.to_ascii());
+        self.token("span_id", &trace.span_id.to_ascii());
     }
 
     /// A JSON key with its colon; keys are part of the format.
@@ -86,11 +86,11 @@ impl Line {
         self.raw("\":");
     }
 
-    /// A string that needs no escape.
-    pub(super) fn token(&mut self, key: &str, value: &str) {
+    /// ASCII that needs no escape.
+    pub(super) fn token(&mut self, key: &str, value: &[u8]) {
         self.key(key);
         self.raw("\"");
-        self.raw(value);
+        self.bytes.extend_from_slice(value);
         self.raw("\"");
     }
 

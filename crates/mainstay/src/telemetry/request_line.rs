@@ -33,10 +33,11 @@ fn json(line: &mut Line, request: &RequestLine<'_>, client: ClientAddress) {
     line.request(request.id, request.trace);
     if let Some(subject) = request.subject {
         let mut buffer = [0; 36];
-        line.token("user_id", subject.0.as_hyphenated().encode_lower(&mut buffer));
+        line.token("user_id", subject.0.as_hyphenated().encode_lower(&mut buffer).as_bytes());
     }
-    line.text("module", request.module);
-    line.text("method", request.method);
+    // Both are names from the service's source.
+    line.token("module", request.module.as_bytes());
+    line.token("method", request.method.as_bytes());
     line.text("route", request.route);
     line.number("status", request.status);
     line.key("ms");

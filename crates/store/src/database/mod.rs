@@ -91,7 +91,7 @@ impl Database {
     pub async fn open(url: &DatabaseUrl, options: &DatabaseOptions) -> Result<Self, OpenError> {
         options.check()?;
         let place = match url.address() {
-            Address::File(path) => Place::file(path.clone()),
+            Address::File(path) => Place::File(path.clone()),
             Address::Memory => Place::memory(),
             Address::Postgres(_) => {
                 return Err(OpenError::new(
@@ -224,7 +224,7 @@ impl HealthCheck for Database {
 /// An open transaction. Dropping it rolls it back at once.
 ///
 /// After a statement has failed, or its future was dropped, nothing but
-/// [`rollback`](Self::rollback) works any more, on every engine: `PostgreSQL` ends the transaction
+/// [`rollback`](Self::rollback) works any more, on every engine: PostgreSQL ends the transaction
 /// there, and the embedded engine does as it does. Use `ON CONFLICT` where a conflict is expected.
 pub struct Transaction {
     inner: TransactionInner,

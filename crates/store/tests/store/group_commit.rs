@@ -51,6 +51,17 @@ async fn a_failing_write_does_not_affect_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_write_that_fails_halfway_keeps_nothing() {
+    let fixture = Fixture::new().await;
+    // `OR FAIL` leaves the rows before the conflict; the savepoint takes them back.
+    let halfway = "INSERT OR FAIL INTO notes (id, body) \
+                   SELECT $1 + value, 'x' FROM json_each('[0, 1, 2]')";
+    let results = in_one_group(&fixture.db, [(INSERT, 12), (halfway, 10), (INSERT, 13)]).await;
+    assert!(matches!(&results[1], Err(e) if e.violates("notes_pkey")), "{results:?}");
+    assert_eq!(fixture.ids().await, [12, 13]);
+}
+
+#[tokio::test]
 async fn a_write_that_ends_the_whole_transaction_costs_only_itself() {
     let options = DatabaseOptions { statement_timeout: SHORT, ..DatabaseOptions::default() };
     let fixture = Fixture::with(options).await;

@@ -116,7 +116,8 @@ async fn a_failing_migration_leaves_nothing_and_keeps_those_before_it() {
         ONE,
         Migration::new(
             "0002_two.sql",
-            "CREATE TABLE two (id bigint); INSERT INTO one (id) VALUES (1); INSERT INTO one VALUES (1)",
+            "CREATE TABLE two (id bigint);
+             INSERT INTO one VALUES (1); INSERT INTO one VALUES (1)",
         ),
         THREE,
     ]);

@@ -8,7 +8,7 @@ use mainstay_store::{Database, DatabaseOptions, params};
 use crate::fixture::{Fixture, add};
 
 /// Operations of one measurement, spread over its clients.
-const OPERATIONS: i64 = 4000;
+const OPERATIONS: i64 = 2000;
 
 /// Runs `operation` with numbers that never repeat, and returns how many a second.
 async fn per_second<F: Future<Output = ()> + Send + 'static>(

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, sync::atomic::Ato
 use axum::http::{HeaderValue, Method};
 use mainstay_core::{Code, Location, Policy as LimitPolicy};
 
-use super::{Edge, EdgeOptions, EdgeParts, Resource};
+use super::{Edge, EdgeOptions, EdgeParts, Resource, finish};
 use crate::{
     codes,
     endpoint::{
@@ -72,7 +72,8 @@ impl EdgeBuilder {
             return Err(BuildErrors(mistakes));
         }
         let breaches = AtomicU64::new(0);
-        Ok(Edge { options, parts, router, resources, endpoints, document, breaches })
+        let standing = finish::standing_headers(options.transport_security.as_ref());
+        Ok(Edge { options, parts, router, resources, endpoints, document, standing, breaches })
     }
 }
 

@@ -8,10 +8,7 @@ use axum::{
     response::Response,
 };
 
-use super::{
-    Breach, Edge,
-    line::{Line, X_REQUEST_ID},
-};
+use super::{Breach, Edge, arrival::X_REQUEST_ID, line::Line};
 use crate::{codes, endpoint::Settled, respond::Problem};
 
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
@@ -29,8 +26,13 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
-/// An answer has at most this many headers besides its own, so that the map grows once.
-const HEADERS_ADDED: usize = 12;
+/// The headers of every answer, in a map to copy.
+pub(super) fn standing_headers(transport_security: Option<&HeaderValue>) -> HeaderMap {
+    let mut headers: HeaderMap = SECURITY.into_iter().collect();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.extend(transport_security.map(|v| (header::STRICT_TRANSPORT_SECURITY, v.clone())));
+    headers
+}
 
 /// What the end of a request needs from its beginning.
 pub(super) struct Finish {
@@ -40,7 +42,9 @@ pub(super) struct Finish {
 
 impl Finish {
     pub(super) fn begin(edge: &Edge, request: &Request) -> Self {
-        Self { origin: edge.options.cors.origin(request.headers()), version: request.version() }
+        let cors = &edge.options.cors;
+        let origin = if cors.origins.is_empty() { None } else { cors.origin(request.headers()) };
+        Self { origin, version: request.version() }
     }
 
     /// Completes the answer and writes the request line.
@@ -52,7 +56,7 @@ impl Finish {
         };
         if let Some(problem) = &problem {
             edge.observe(&line, problem);
-            response = problem.render(line.id.as_str());
+            response = problem.render(line.arrival.id.as_str());
             if self.version < Version::HTTP_2 && line.has_unread_body() {
                 // The rest of the body is not worth reading, so the connection ends here.
                 let close = HeaderValue::from_static("close");
@@ -60,17 +64,19 @@ impl Finish {
             }
         }
         let headers = response.headers_mut();
-        headers.reserve(HEADERS_ADDED);
-        edge.add_standing_headers(headers);
+        // Copying the map is cheaper than inserting its entries. The answer's own headers replace
+        // those of the same name: a page may bring a policy of its own.
+        let own = std::mem::replace(headers, edge.standing.clone());
+        headers.extend(own);
         edge.options.cors.decorate(self.origin, headers);
         if let Some(rate) = line.rate.take() {
             headers.insert(RATELIMIT_POLICY, rate.policy);
             headers.insert(RATELIMIT, rate.state);
         }
-        if let Ok(id) = HeaderValue::from_str(line.id.as_str()) {
+        if let Ok(id) = HeaderValue::from_bytes(line.arrival.id.as_bytes()) {
             headers.insert(X_REQUEST_ID, id);
         }
-        if let Ok(trace) = HeaderValue::from_bytes(&line.trace.traceparent()) {
+        if let Ok(trace) = HeaderValue::from_bytes(&line.arrival.trace.traceparent()) {
             headers.insert(TRACERESPONSE, trace);
         }
         line.end(&response, problem.as_ref());
@@ -79,17 +85,6 @@ impl Finish {
 }
 
 impl Edge {
-    fn add_standing_headers(&self, headers: &mut HeaderMap) {
-        for (name, value) in SECURITY {
-            // A page may bring a policy of its own.
-            headers.entry(name).or_insert(value);
-        }
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        if let Some(value) = &self.options.transport_security {
-            headers.insert(header::STRICT_TRANSPORT_SECURITY, value.clone());
-        }
-    }
-
     /// Holds an answer against the endpoint's closed set of codes.
     fn hold_to_contract(
         &self,

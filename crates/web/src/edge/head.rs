@@ -1,43 +1,41 @@
 //! What can be judged from the head alone: the target, the host, the announced body.
 
-use std::time::Duration;
-
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, Version, header},
+    http::{HeaderMap, Version, header},
 };
 
+use super::arrival::Host;
 use crate::{codes, endpoint::Settled, respond::Problem};
 
-/// Seconds (a decimal number) the caller still has for this request. It can only shorten the
-/// route's deadline.
-const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
-
 /// RFC 9112 section 3.2: a request of HTTP/1.1 has exactly one valid `Host`.
-pub(super) fn check_target(request: &Request, uri_bytes_max: usize) -> Result<(), Problem> {
+pub(super) fn check_target(
+    request: &Request,
+    host: Host,
+    uri_bytes_max: usize,
+) -> Result<(), Problem> {
     let uri = request.uri();
     let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
     if length > uri_bytes_max {
         return Err(Problem::new(codes::URI_TOO_LONG));
     }
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let valid = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => is_host(host.as_bytes()),
+    let valid = match host {
+        Host::Valid => true,
+        Host::Invalid => false,
         // HTTP/2 says it in `:authority`, HTTP/1.0 need not say it, and HTTP/1.1 must even when the
         // target holds it.
-        (None, _) => match request.version() {
+        Host::Missing => match request.version() {
             Version::HTTP_09 | Version::HTTP_10 => true,
             Version::HTTP_11 => false,
             _ => uri.authority().is_some(),
         },
-        (Some(_), Some(_)) => false,
     };
     let authority = uri.authority().is_none_or(|named| is_host(named.as_str().as_bytes()));
     if valid && authority { Ok(()) } else { Err(Problem::new(codes::INVALID_HOST)) }
 }
 
 /// `uri-host [ ":" port ]` of RFC 9110 section 7.2; user information is not allowed.
-fn is_host(text: &[u8]) -> bool {
+pub(super) fn is_host(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
@@ -60,16 +58,6 @@ fn is_host(text: &[u8]) -> bool {
 fn is_port(text: &str) -> bool {
     // `parse` alone would take a sign.
     text.bytes().all(|b| b.is_ascii_digit()) && (text.is_empty() || text.parse::<u16>().is_ok())
-}
-
-/// How long the request may take: the route's deadline, or less if the caller says so.
-pub(super) fn time_allowed(request: &Request, endpoint: &Settled, never: Duration) -> Duration {
-    let route = endpoint.deadline.unwrap_or(never);
-    let asked = request.headers().get(REQUEST_TIMEOUT).and_then(|value| {
-        let seconds = value.to_str().ok()?.trim().parse::<f64>().ok()?;
-        Duration::try_from_secs_f64(seconds).ok()
-    });
-    asked.map_or(route, |asked| asked.min(route))
 }
 
 /// Refuses by the announced size and the media type, before anything is counted or read.

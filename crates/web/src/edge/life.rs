@@ -10,7 +10,9 @@ use axum::{
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Edge, Resource, conditional, finish::Finish, head, line::Line, panic_guard};
+use super::{
+    Edge, Resource, conditional::IfNoneMatch, finish::Finish, head, line::Line, panic_guard,
+};
 use crate::{
     codes,
     context::{CURRENT, Context},
@@ -31,11 +33,11 @@ enum Route {
 
 impl Edge {
     /// Serves one request. Never fails: whatever goes wrong is a problem document.
-    pub async fn handle(&self, request: Request, peer: &Peer) -> Response {
+    pub async fn handle(&self, mut request: Request, peer: &Peer) -> Response {
         let mut line = Line::begin(self, &request, peer);
         let finish = Finish::begin(self, &request);
         // The guarded state is dropped with the request, so no broken invariant survives a panic.
-        let answer = AssertUnwindSafe(self.answer(request, &mut line)).catch_unwind().await;
+        let answer = AssertUnwindSafe(self.answer(&mut request, &mut line)).catch_unwind().await;
         let response = match answer {
             Ok(Ok(response)) => response,
             Ok(Err(problem)) => problem.into_response(),
@@ -44,20 +46,27 @@ impl Edge {
         finish.end(self, line, response)
     }
 
-    async fn answer(&self, request: Request, line: &mut Line<'_>) -> Result<Response, Problem> {
-        head::check_target(&request, self.options.uri_bytes_max)?;
-        let (endpoint, path_ranges) = match self.route(&request)? {
+    /// The request is lent through every step and taken only by the handler, because a future holds
+    /// a place for everything that is moved into it.
+    async fn answer(
+        &self,
+        request: &mut Request,
+        line: &mut Line<'_>,
+    ) -> Result<Response, Problem> {
+        head::check_target(request, line.arrival.host, self.options.uri_bytes_max)?;
+        let (endpoint, path_ranges) = match self.route(request)? {
             Route::Endpoint(endpoint, ranges) => (endpoint, ranges),
             Route::Answered(response) => return Ok(response),
         };
         line.endpoint = Some(endpoint.clone());
+        head::check_body(request, &endpoint)?;
 
-        let deadline = Instant::now() + head::time_allowed(&request, &endpoint, NEVER);
-        head::check_body(&request, &endpoint)?;
-
+        let allowed = endpoint.deadline.unwrap_or(NEVER);
+        let allowed = line.arrival.time_asked.map_or(allowed, |asked| asked.min(allowed));
+        let deadline = Instant::from_std(line.start) + allowed;
         let context = Arc::new(Context {
-            id: line.id.clone(),
-            trace: line.trace.clone(),
+            id: line.arrival.id.clone(),
+            trace: line.arrival.trace.clone(),
             client: line.client,
             deadline,
             path_ranges,
@@ -68,7 +77,7 @@ impl Edge {
             body_ended: std::sync::atomic::AtomicBool::new(false),
         });
         line.context = Some(context.clone());
-        let work = CURRENT.scope(context.clone(), self.admit_and_serve(request, line, context));
+        let work = CURRENT.scope(context.clone(), self.admit_and_serve(request, line, &context));
         timeout_at(deadline, work)
             .await
             .unwrap_or_else(|_| Err(Problem::new(codes::DEADLINE_EXCEEDED)))
@@ -77,25 +86,26 @@ impl Edge {
     /// Everything that the deadline bounds.
     async fn admit_and_serve(
         &self,
-        mut request: Request,
+        request: &mut Request,
         line: &mut Line<'_>,
-        context: Arc<Context>,
+        context: &Context,
     ) -> Result<Response, Problem> {
         let endpoint = &context.endpoint;
-        self.charge(endpoint, LimitKey::Client, line, &context).await?;
+        self.charge(endpoint, LimitKey::Client, line, context).await?;
         if let Access::Allow(policy) = &endpoint.access {
             let caller = self.authenticate(request.headers()).await?;
             let caller = context.caller.get_or_init(|| caller);
-            self.charge(endpoint, LimitKey::Principal, line, &context).await?;
+            self.charge(endpoint, LimitKey::Principal, line, context).await?;
             let path = context.path_params(request.uri().path());
             if !policy.permits(caller, path) {
                 return Err(Problem::new(codes::FORBIDDEN));
             }
         }
-        let serve = endpoint.serve.clone();
-        request.extensions_mut().insert(context);
-        let condition = conditional::IfNoneMatch::of(&request);
-        Ok(condition.apply(serve(request).await))
+        if !line.arrival.is_conditional {
+            return Ok((endpoint.serve)(std::mem::take(request)).await);
+        }
+        let condition = IfNoneMatch::of(request);
+        Ok(condition.apply((endpoint.serve)(std::mem::take(request)).await))
     }
 
     /// Finds the endpoint, or the answer that needs none.

@@ -1,8 +1,9 @@
 //! The rate limit as a step of the request life.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use axum::http::HeaderValue;
+use bytes::BytesMut;
 use mainstay_core::{Decision, Verdict};
 
 use super::{Edge, address, line::Line};
@@ -12,6 +13,9 @@ use crate::{
     endpoint::{LimitKey, Settled, SettledLimit},
     respond::Problem,
 };
+
+/// The quotes, both parameters, and two numbers of at most 20 digits.
+const STATE_BYTES_MAX: usize = 48;
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
 pub(super) struct RateHeaders {
@@ -54,13 +58,16 @@ impl Edge {
 
 /// `"name";r=REMAINING`, and `;t=SECONDS` until more is released once nothing is left.
 fn state(name: &str, decision: Decision) -> HeaderValue {
-    let mut text = String::with_capacity(name.len() + 24);
-    // Writing to a `String` cannot fail.
-    let _ = write!(text, "\"{name}\";r={}", decision.remaining);
+    let mut text = BytesMut::with_capacity(name.len() + STATE_BYTES_MAX);
+    text.extend_from_slice(b"\"");
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(b"\";r=");
+    text.extend_from_slice(itoa::Buffer::new().format(decision.remaining).as_bytes());
     if decision.remaining == 0 {
         let wait = decision.reset_after;
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        let _ = write!(text, ";t={seconds}");
+        text.extend_from_slice(b";t=");
+        text.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
     }
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -2,19 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc, sync::atomic::Ordering, time::Instant};
 
-use axum::{
-    extract::Request,
-    http::{HeaderMap, HeaderName, Method},
-    response::Response,
-};
+use axum::{extract::Request, http::Method, response::Response};
 use http_body::Body as _;
-use mainstay_core::{Code, RequestId, RequestLine, SpanId, Timestamp, TraceContext, TraceId};
+use mainstay_core::{Code, RequestLine, Timestamp};
 
-use super::{Edge, limit::RateHeaders};
+use super::{Edge, arrival::Arrival, limit::RateHeaders};
 use crate::{context::Context, endpoint::Settled, respond::Problem, server::Peer};
-
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// nginx's status for a client that closed before the answer; never sent.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -24,9 +17,8 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 pub(super) struct Line<'e> {
     edge: &'e Edge,
     time: Timestamp,
-    start: Instant,
-    pub(super) id: RequestId,
-    pub(super) trace: TraceContext,
+    pub(super) start: Instant,
+    pub(super) arrival: Arrival,
     pub(super) client: IpAddr,
     pub(super) method: &'static str,
     /// The body's length; `None` when only its end will tell.
@@ -45,8 +37,7 @@ impl<'e> Line<'e> {
             edge,
             time,
             start: Instant::now(),
-            id: request_id(headers, time),
-            trace: trace(headers),
+            arrival: Arrival::read(headers, time),
             client: edge.options.proxies.client(peer.address.ip(), headers),
             method: method_name(request.method()),
             announced: request.body().size_hint().exact(),
@@ -88,8 +79,8 @@ impl<'e> Line<'e> {
         };
         self.edge.parts.log.record(&RequestLine {
             time: self.time,
-            id: &self.id,
-            trace: &self.trace,
+            id: &self.arrival.id,
+            trace: &self.arrival.trace,
             subject: context.and_then(Context::caller).map(|caller| caller.subject),
             module,
             method: self.method,
@@ -110,41 +101,6 @@ impl Drop for Line<'_> {
         if !self.ended {
             self.record(CLIENT_CLOSED_REQUEST, 0, None, None);
         }
-    }
-}
-
-/// The caller's id if there is exactly one good one, else a UUIDv7: it sorts by time.
-fn request_id(headers: &HeaderMap, time: Timestamp) -> RequestId {
-    let given = single(headers, &X_REQUEST_ID).and_then(RequestId::parse);
-    given.unwrap_or_else(|| {
-        // The bits need not be unpredictable: an id grants nothing.
-        let random = fastrand::u128(..).to_be_bytes();
-        let mut bits = [0; 10];
-        bits.copy_from_slice(&random[..10]);
-        let ms = time.as_millisecond().max(0) as u64;
-        RequestId::from_uuid(uuid::Builder::from_unix_timestamp_millis(ms, &bits).into_uuid())
-    })
-}
-
-/// The caller's trace if its `traceparent` is valid, else a new one; always a new span.
-fn trace(headers: &HeaderMap) -> TraceContext {
-    let span_id = SpanId(fastrand::u64(1..).to_be_bytes());
-    let given =
-        single(headers, &TRACEPARENT).and_then(|text| TraceContext::continued(text, span_id).ok());
-    given.unwrap_or_else(|| TraceContext {
-        trace_id: TraceId(fastrand::u128(1..).to_be_bytes()),
-        span_id,
-        parent_id: None,
-        sampled: false,
-    })
-}
-
-/// A header that is there exactly once, as text.
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
     }
 }
 

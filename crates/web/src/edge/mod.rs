@@ -3,6 +3,7 @@
 //! [`life`] is the request life, top to bottom; the other files are its steps.
 
 mod address;
+mod arrival;
 mod build;
 mod conditional;
 mod cors;
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue};
 use mainstay_core::{Authenticator, Clock, Code, Limiter, RequestLog};
 
 pub use address::{ForwardedHeader, TrustedProxies};
@@ -131,6 +132,8 @@ pub struct Edge {
     resources: Vec<Resource>,
     endpoints: Vec<Arc<Settled>>,
     document: Document,
+    /// What every answer carries; each starts as a copy of it.
+    standing: HeaderMap,
     breaches: AtomicU64,
 }
 

@@ -147,7 +147,7 @@ impl<S, A> Endpoint<S, A> {
         self
     }
 
-    /// Replaces the service's default deadline, measured from the route's match.
+    /// Replaces the service's default deadline, measured from the request's arrival.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.draft.deadline = DeadlineDecision::Own(deadline);
         self

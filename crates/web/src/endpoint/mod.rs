@@ -13,7 +13,7 @@ pub use builder::{Decided, Endpoint, Undecided, delete, get, patch, post, put};
 pub use handler::{Describe, Handler, Respond};
 pub use limit::{Limit, LimitKey};
 pub use operation::{Operation, Parameter, RequestBody, ResponseSpec};
-pub use routes::{AccessDecided, Routes};
+pub use routes::{AccessDecided, Routes, TakesState};
 
 pub(crate) use builder::{DeadlineDecision, Draft, LimitDecision, Serve};
 pub(crate) use routes::{Settled, SettledLimit};

@@ -42,8 +42,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// Adds an endpoint whose access is decided.
-    pub fn add<E: AccessDecided<S>>(mut self, endpoint: E) -> Self {
-        let endpoint = endpoint.into_decided();
+    pub fn add<E: AccessDecided + TakesState<S>>(mut self, endpoint: E) -> Self {
+        let endpoint = endpoint.into_endpoint();
         let serve = (endpoint.bind)(self.state.clone());
         self.endpoints.push((endpoint.draft, serve));
         self
@@ -57,22 +57,37 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     note = "call `.public()` if anybody may, or `.allow(policy)`, for example \
             `.allow(Authenticated)`, `.allow(SelfOr(ADMIN))`"
 )]
-pub trait AccessDecided<S>: sealed::Sealed {
+pub trait AccessDecided: sealed::Sealed {}
+
+impl<S> AccessDecided for Endpoint<S, Decided> {}
+
+/// An endpoint whose handler takes `Use<S>`, or no state at all.
+#[diagnostic::on_unimplemented(
+    message = "the handler takes the state of another module",
+    label = "not an endpoint over `{S}`",
+    note = "`Use<S>` must name the state that its `Routes<S>` was made with"
+)]
+pub trait TakesState<S>: sealed::Sealed {
     #[doc(hidden)]
-    fn into_decided(self) -> Endpoint<S, Decided>;
+    type Access;
+
+    #[doc(hidden)]
+    fn into_endpoint(self) -> Endpoint<S, Self::Access>;
 }
 
-impl<S> AccessDecided<S> for Endpoint<S, Decided> {
-    fn into_decided(self) -> Self {
+impl<S, A> TakesState<S> for Endpoint<S, A> {
+    type Access = A;
+
+    fn into_endpoint(self) -> Self {
         self
     }
 }
 
 mod sealed {
-    //! Keeps `AccessDecided` ours: access is decided by the builder and nowhere else.
+    //! Keeps both traits ours: access is decided by the builder and nowhere else.
 
     pub trait Sealed {}
-    impl<S> Sealed for super::Endpoint<S, super::Decided> {}
+    impl<S, A> Sealed for super::Endpoint<S, A> {}
 }
 
 /// The limit an endpoint ended up with.

@@ -47,10 +47,10 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let context = context(&parts)?;
+        let context = context()?;
         let announced =
             parts.headers.get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
-        let bytes = read(body, announced.unwrap_or(0), context).await?;
+        let bytes = read(body, announced.unwrap_or(0), &context).await?;
         let contract = contracts::of::<T>()
             .map_err(|unsupported| Problem::new(codes::INTERNAL).caused_by(unsupported))?;
         match contract.read_body(&bytes) {
@@ -73,9 +73,7 @@ async fn read(
     let collect = collect(body, announced.min(limit), limit, context);
     // Whoever has not sent its body by the deadline is the one that was slow.
     let end = context.deadline.min(Instant::now() + context.body_timeout);
-    timeout_at(end, collect)
-        .await
-        .unwrap_or_else(|_| Err(Problem::new(codes::REQUEST_TIMEOUT)))
+    timeout_at(end, collect).await.unwrap_or_else(|_| Err(Problem::new(codes::REQUEST_TIMEOUT)))
 }
 
 async fn collect(

@@ -20,14 +20,17 @@ pub use state::Use;
 
 use std::sync::Arc;
 
-use axum::http::request::Parts;
 use mainstay_core::FieldProblem;
 
-use crate::{codes, context::Context, respond::Problem};
+use crate::{
+    codes,
+    context::{CURRENT, Context},
+    respond::Problem,
+};
 
-/// The context that the edge puts into every request.
-fn context(parts: &Parts) -> Result<&Arc<Context>, Problem> {
-    parts.extensions.get::<Arc<Context>>().ok_or_else(|| {
+/// The request being served.
+fn context() -> Result<Arc<Context>, Problem> {
+    CURRENT.try_with(Arc::clone).map_err(|_| {
         Problem::new(codes::INTERNAL).caused_by("an extractor of the edge was used outside of it")
     })
 }

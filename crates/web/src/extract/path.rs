@@ -30,7 +30,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let context = context(parts)?;
+        let context = context()?;
         let params = context.path_params(parts.uri.path());
         let contract = contracts::of::<T>()
             .map_err(|unsupported| Problem::new(codes::INTERNAL).caused_by(unsupported))?;

@@ -1,13 +1,11 @@
 //! `SignedIn`: the caller, on endpoints whose access policy has let one through.
 
-use std::sync::Arc;
-
 use axum::{extract::FromRequestParts, http::request::Parts};
 use mainstay_core::Caller;
 
 use crate::{
     codes,
-    context::Context,
+    context::current,
     endpoint::{Describe, Operation},
     respond::Problem,
 };
@@ -26,9 +24,8 @@ impl Describe for SignedIn {
 impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let context = parts.extensions.get::<Arc<Context>>();
-        let caller = context.and_then(|context| context.caller()).cloned();
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = current(|request| request.caller().cloned()).flatten();
         caller.map(Self).ok_or_else(|| Problem::new(codes::UNAUTHENTICATED))
     }
 }

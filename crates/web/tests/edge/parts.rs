@@ -7,7 +7,7 @@ use std::{
 };
 
 use mainstay_core::{
-    Authenticator, Caller, CallerFuture, Clock, Code, Decision, Fault, Health, HealthCheck,
+    Authenticator, BoxFault, Caller, CallerFuture, Clock, Code, Decision, Fault, Health, HealthCheck,
     HealthFuture, Kind, Limiter, Policy, RequestLine, RequestLog, RoleName, Secret, Subject,
     Timestamp, Verdict,
 };
@@ -106,7 +106,7 @@ impl Authenticator for Credentials {
         let (subject, roles) = match credential.reveal().as_str() {
             "alice" => (ALICE, vec![]),
             "admin" => (ROOT, vec![ADMIN]),
-            "broken" => return Box::pin(async { Err(NoSessions.into()) }),
+            "broken" => return Box::pin(async { Err(Box::new(NoSessions) as BoxFault) }),
             _ => return Box::pin(async { Ok(None) }),
         };
         let caller = Caller { subject: Subject(subject), roles, credential: Uuid::nil() };

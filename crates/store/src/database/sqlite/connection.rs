@@ -33,10 +33,6 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    pub(crate) fn file(path: PathBuf) -> Self {
-        Self::File(path)
-    }
-
     /// A new, empty place.
     pub(crate) fn memory() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);

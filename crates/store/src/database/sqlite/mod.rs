@@ -321,7 +321,7 @@ mod tests {
     #[tokio::test]
     async fn connections_are_set_up_for_durability() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let place = Place::file(folder.path().join("app.db"));
+        let place = Place::File(folder.path().join("app.db"));
         let sqlite = Sqlite::open(place, DatabaseOptions::default()).await.expect("opens");
         let settings = sqlite.exclusively(|connection| {
             let number =

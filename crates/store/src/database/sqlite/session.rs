@@ -78,8 +78,7 @@ impl Session {
                         statement::run(connection, Access::Write, sql, &params)
                     });
                     doomed = result.is_err();
-                    // A caller that dropped the statement does not know what it did.
-                    doomed |= reply.send(result).is_err();
+                    let _ = reply.send(result);
                 }
                 Some(Request::Commit { reply }) => return commit(connection, reply, doomed),
                 Some(Request::Rollback { reply }) => {
@@ -121,17 +120,22 @@ fn commit(connection: &Connection, reply: Reply<()>, doomed: bool) -> End {
 }
 
 fn doomed_error() -> StoreError {
-    StoreError::Internal(Cause::text("an earlier statement of the transaction failed"))
+    StoreError::Internal(Cause::text(
+        "an earlier statement of the transaction failed or was dropped",
+    ))
 }
 
 /// The caller's end. Dropping it rolls back: the writer sees the channel close.
 pub(crate) struct SqliteTransaction {
     requests: mpsc::Sender<Request>,
+    /// Between asking and hearing. Still so at the next call when a statement's future was dropped,
+    /// and then nobody knows what it did.
+    asking: bool,
 }
 
 impl SqliteTransaction {
     pub(super) fn new(requests: mpsc::Sender<Request>) -> Self {
-        Self { requests }
+        Self { requests, asking: false }
     }
 
     pub(crate) async fn run(
@@ -139,15 +143,24 @@ impl SqliteTransaction {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        self.ask(|reply| Request::Run { sql, params, reply }).await
+        self.refuse_doomed()?;
+        self.asking = true;
+        let result = self.ask(|reply| Request::Run { sql, params, reply }).await;
+        self.asking = false;
+        result
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.refuse_doomed()?;
         self.ask(|reply| Request::Commit { reply }).await
     }
 
     pub(crate) async fn rollback(self) -> Result<(), StoreError> {
         self.ask(|reply| Request::Rollback { reply }).await
+    }
+
+    fn refuse_doomed(&self) -> Result<(), StoreError> {
+        if self.asking { Err(doomed_error()) } else { Ok(()) }
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {

@@ -6,8 +6,8 @@
 //! nobody else waits the group is one job, and nothing waits for company.
 //!
 //! SQLite ends the whole transaction by itself when the disk is full or a write is interrupted.
-//! Then the statements that had succeeded run again in a new group, without the one that failed. An
-//! interactive transaction cannot run again: its caller is told that it was not committed.
+//! Then the other statements run again in a new group, without the one that did it. An interactive
+//! transaction cannot run again: its caller is told that it was not committed.
 
 use std::{
     collections::VecDeque,
@@ -106,6 +106,7 @@ impl Writer {
         let mut members = Vec::with_capacity(jobs.len());
         while let Some(job) = jobs.pop_front() {
             let full = !members.is_empty() && begun.elapsed() > GROUP_AGE_MAX;
+            let is_statement = matches!(job, Job::Statement(_));
             match job {
                 Job::Statement(statement) => self.run_statement(statement, &mut members),
                 Job::Session(session) if !full => self.run_session(session, &mut members),
@@ -115,6 +116,10 @@ impl Writer {
                 }
             }
             if self.connection.is_autocommit() {
+                // The job that ended it: a session has told its caller already.
+                if let Some(member) = members.pop_if(|_| is_statement) {
+                    member.answer();
+                }
                 run_again(members, jobs);
                 return;
             }
@@ -193,15 +198,14 @@ impl Writer {
     }
 }
 
-/// After SQLite ended the transaction: answers the job that did it, and puts those that had
-/// succeeded back to the front, in their order.
+/// Puts the members of a transaction that is gone back to the front, in their order; also those
+/// that had failed, as what they failed on may be gone too.
 fn run_again(members: Vec<Member>, jobs: &mut VecDeque<Job>) {
     for member in members.into_iter().rev() {
         match member {
-            Member::Statement(statement, Ok(_)) => {
+            Member::Statement(statement, _) => {
                 jobs.push_front(Job::Statement(Statement { again: true, ..statement }));
             }
-            Member::Statement(..) => member.answer(),
             Member::Session(_) => member.refuse(lost()),
         }
     }

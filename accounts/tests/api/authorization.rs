@@ -1,0 +1,202 @@
+//! Who may do what: every operation of the contract against every kind of bad caller.
+
+use std::time::Duration;
+
+use mainstay_testing::{Call, Reply, TestApp};
+use serde_json::{Value, json};
+
+use crate::support::{Person, assert_outcome, outcome, start, text};
+
+/// One operation of the published contract.
+struct Operation {
+    method: String,
+    path: String,
+    access: String,
+    takes_body: bool,
+}
+
+impl Operation {
+    async fn all(app: &TestApp) -> Vec<Self> {
+        let document = app.get("/openapi.json").send().await.json();
+        let paths = document["paths"].as_object().expect("paths").clone();
+        let operations = paths.into_iter().flat_map(|(path, item)| {
+            let item = item.as_object().expect("an object").clone();
+            item.into_iter().map(move |(method, operation)| Self {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                access: text(&operation["x-access"]),
+                takes_body: operation["requestBody"].is_object(),
+            })
+        });
+        operations.collect()
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// A call against the victim that would succeed if the caller might make it.
+    fn call(&self, app: &TestApp, victim: &Victim) -> Call {
+        let id = if self.path.starts_with("/users") { &victim.person.id } else { &victim.session };
+        let target = self.path.replace("{id}", id);
+        let call = app.call(self.method.parse().expect("a method"), &target);
+        if self.takes_body { call.json(&json!({ "name": "Mallory" })) } else { call }
+    }
+}
+
+/// Somebody whose account others try to use.
+struct Victim {
+    person: Person,
+    session: String,
+    user: Value,
+}
+
+impl Victim {
+    async fn join(app: &TestApp) -> Self {
+        let person = Person::join(app, "victim").await;
+        let user = app.get("/me").bearer(&person.token).send().await.json();
+        let sessions = app.get("/sessions").bearer(&person.token).send().await.json();
+        Self { session: text(&sessions["items"][0]["id"]), person, user }
+    }
+
+    /// Asserts that nobody has changed anything of it.
+    async fn check(&self, app: &TestApp, case: &str) {
+        let reply = app.get("/me").bearer(&self.person.token).send().await;
+        assert_outcome(&reply, 200, "", case);
+        assert_eq!(reply.json(), self.user, "{case}");
+    }
+}
+
+/// Whether a refusal is about who the caller is.
+fn is_refused(reply: &Reply) -> bool {
+    matches!(reply.code().as_str(), "UNAUTHENTICATED" | "FORBIDDEN")
+}
+
+/// Tokens that nobody should be let in with, each with a name.
+async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
+    let expired = Person::join(app, "expired").await;
+    app.advance(Duration::from_hours(14 * 24));
+    let revoked = Person::join(app, "revoked").await;
+    app.delete("/sessions/current").bearer(&revoked.token).send().await;
+    let deleted = Person::join_as_admin(app, "deleted").await;
+    app.delete(&deleted.path()).bearer(&deleted.token).send().await;
+    vec![
+        ("garbage", "garbage".to_owned()),
+        ("expired", expired.token),
+        ("revoked", revoked.token),
+        ("of a removed administrator", deleted.token),
+    ]
+}
+
+#[tokio::test]
+async fn a_caller_nobody_knows_is_refused_by_every_operation_but_the_public_ones() {
+    let app = start().await;
+    let tokens = bad_tokens(&app).await;
+    let victim = Victim::join(&app).await;
+    let mut refused = 0;
+    for operation in Operation::all(&app).await {
+        let is_public = operation.access == "public";
+        let mut callers = vec![("anonymous", operation.call(&app, &victim))];
+        for (name, token) in &tokens {
+            callers.push((name, operation.call(&app, &victim).bearer(token)));
+        }
+        for (caller, call) in callers {
+            let case = format!("{} by a caller who is {caller}", operation.name());
+            let reply = call.send().await;
+            if is_public {
+                assert!(!is_refused(&reply), "{case}: {:?}", outcome(&reply));
+                continue;
+            }
+            assert_outcome(&reply, 401, "UNAUTHENTICATED", &case);
+            assert!(reply.header("www-authenticate").starts_with("Bearer"), "{case}");
+            victim.check(&app, &case).await;
+            refused += 1;
+        }
+    }
+    assert!(refused >= 45, "{refused} refusals are too few: the contract was not read");
+}
+
+#[tokio::test]
+async fn a_user_gets_no_further_than_the_own_account() {
+    let app = start().await;
+    let victim = Victim::join(&app).await;
+    for (at, operation) in Operation::all(&app).await.iter().enumerate() {
+        // Each operation has a caller of its own: some of them end the caller's session.
+        let stranger = Person::join(&app, &format!("stranger{at}")).await;
+        let reply = operation.call(&app, &victim).bearer(&stranger.token).send().await;
+        let expected = match (operation.access.as_str(), operation.path.as_str()) {
+            ("admin" | "self or admin", _) => Some((403, "FORBIDDEN")),
+            (_, "/sessions/{id}") => Some((404, "SESSION_NOT_FOUND")),
+            _ => None,
+        };
+        match expected {
+            Some((status, code)) => assert_outcome(&reply, status, code, &operation.name()),
+            None => assert!(!is_refused(&reply), "{}", operation.name()),
+        }
+        victim.check(&app, &operation.name()).await;
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_and_the_user_are_let_in() {
+    let app = start().await;
+    for (at, operation) in Operation::all(&app).await.iter().enumerate() {
+        let own = Victim { person: Person::join(&app, &format!("own{at}")).await, ..empty() };
+        let admin = Person::join_as_admin(&app, &format!("root{at}")).await;
+        let mut callers = vec![admin.token.clone()];
+        if operation.access != "admin" {
+            callers.insert(0, own.person.token.clone());
+        }
+        for token in callers {
+            let reply = operation.call(&app, &own).bearer(&token).send().await;
+            assert!(!is_refused(&reply) || reply.status != 403, "{}", operation.name());
+            assert_ne!(reply.code(), "UNAUTHENTICATED", "{}", operation.name());
+        }
+    }
+}
+
+fn empty() -> Victim {
+    let nobody = Person { id: String::new(), email: String::new(), token: String::new() };
+    let session = crate::support::UNKNOWN_ID.to_owned();
+    Victim { person: nobody, session, user: Value::Null }
+}
+
+/// Members that no request may set, whoever sends it.
+const UNSETTABLE: [(&str, &str); 12] = [
+    ("id", "\"01890000-0000-7000-8000-000000000001\""),
+    ("version", "99"),
+    ("created_at", "\"2000-01-01T00:00:00Z\""),
+    ("password_hash", "\"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g\""),
+    ("password_version", "99"),
+    ("email_key", "\"root@example.com\""),
+    ("roles", "[\"admin\"]"),
+    ("is_admin", "true"),
+    ("Role", "\"admin\""),
+    ("role ", "\"admin\""),
+    ("__proto__", "{\"role\":\"admin\"}"),
+    ("user", "{\"role\":\"admin\"}"),
+];
+
+#[tokio::test]
+async fn a_member_that_is_not_the_callers_to_set_changes_nothing() {
+    let app = start().await;
+    let victim = Victim::join(&app).await;
+    let person = &victim.person;
+    let users = app.neighbour().number("SELECT count(*) FROM users");
+    let role = ("role", "\"admin\"");
+    for (name, value) in UNSETTABLE.into_iter().chain([role]) {
+        let create = format!(r#"{{"email":"new@example.com","name":"New","{name}":{value}}}"#);
+        let reply = app.post("/users").body("application/json", create).send().await;
+        assert_outcome(&reply, 422, "VALIDATION_FAILED", name);
+        assert_eq!(reply.fields()[0].2, "unknown_field", "{name}");
+
+        let patch = format!(r#"{{"name":"New","{name}":{value}}}"#);
+        let call = app.patch(&person.path()).bearer(&person.token);
+        let reply = call.body("application/merge-patch+json", patch).send().await;
+        let expected =
+            if name == "role" { (403, "FORBIDDEN") } else { (422, "VALIDATION_FAILED") };
+        assert_outcome(&reply, expected.0, expected.1, name);
+        victim.check(&app, name).await;
+    }
+    assert_eq!(app.neighbour().number("SELECT count(*) FROM users"), users);
+}

@@ -1,0 +1,115 @@
+//! One pass over the head of a request: everything the edge wants to know from it.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use mainstay_core::{RequestId, SpanId, Timestamp, TraceContext, TraceId};
+
+use super::head;
+
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Seconds (a decimal number) the caller still has for this request. It can only shorten the
+/// route's deadline.
+const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
+
+/// What the headers say.
+pub(super) struct Arrival {
+    pub(super) id: RequestId,
+    pub(super) trace: TraceContext,
+    pub(super) host: Host,
+    /// What `Request-Timeout` asks for.
+    pub(super) time_asked: Option<Duration>,
+    /// Whether there is an `If-None-Match` to look at.
+    pub(super) is_conditional: bool,
+}
+
+/// What became of `Host`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    Missing,
+    Valid,
+    Invalid,
+}
+
+/// A header that should be there at most once.
+#[derive(Clone, Copy)]
+enum Occurs<'h> {
+    Never,
+    Once(&'h HeaderValue),
+    Repeatedly,
+}
+
+impl<'h> Occurs<'h> {
+    fn see(&mut self, value: &'h HeaderValue) {
+        *self = match self {
+            Self::Never => Self::Once(value),
+            _ => Self::Repeatedly,
+        };
+    }
+
+    /// The text of a header that is there exactly once.
+    fn text(self) -> Option<&'h str> {
+        match self {
+            Self::Once(value) => value.to_str().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl Arrival {
+    pub(super) fn read(headers: &HeaderMap, time: Timestamp) -> Self {
+        let [mut host, mut id, mut traceparent, mut timeout] = [Occurs::Never; 4];
+        let mut is_conditional = false;
+        for (name, value) in headers {
+            // The names of RFC 9110 compare as numbers, the others by their length first.
+            if *name == header::HOST {
+                host.see(value);
+            } else if *name == header::IF_NONE_MATCH {
+                is_conditional = true;
+            } else if *name == X_REQUEST_ID {
+                id.see(value);
+            } else if *name == TRACEPARENT {
+                traceparent.see(value);
+            } else if *name == REQUEST_TIMEOUT {
+                timeout.see(value);
+            }
+        }
+        Self {
+            id: id.text().and_then(RequestId::parse).unwrap_or_else(|| generated_id(time)),
+            trace: trace(traceparent.text()),
+            host: match host {
+                Occurs::Never => Host::Missing,
+                Occurs::Once(value) if head::is_host(value.as_bytes()) => Host::Valid,
+                _ => Host::Invalid,
+            },
+            time_asked: timeout.text().and_then(|text| {
+                Duration::try_from_secs_f64(text.trim().parse::<f64>().ok()?).ok()
+            }),
+            is_conditional,
+        }
+    }
+}
+
+/// A `UUIDv7`: it sorts by time.
+fn generated_id(time: Timestamp) -> RequestId {
+    // The bits need not be unpredictable: an id grants nothing.
+    let random = fastrand::u128(..).to_be_bytes();
+    let mut bits = [0; 10];
+    bits.copy_from_slice(&random[..10]);
+    let ms = time.as_millisecond().max(0) as u64;
+    RequestId::from_uuid(uuid::Builder::from_unix_timestamp_millis(ms, &bits).into_uuid())
+}
+
+/// The caller's trace if its `traceparent` is valid, else a new one; always a new span.
+fn trace(traceparent: Option<&str>) -> TraceContext {
+    let span_id = SpanId(fastrand::u64(1..).to_be_bytes());
+    let given = traceparent.and_then(|text| TraceContext::continued(text, span_id).ok());
+    given.unwrap_or_else(|| TraceContext {
+        trace_id: TraceId(fastrand::u128(1..).to_be_bytes()),
+        span_id,
+        parent_id: None,
+        sampled: false,
+    })
+}
