@@ -20,8 +20,8 @@ pub(crate) trait Repository: Send + Sync + 'static {
     /// credentials are no longer good.
     fn create<'a>(&'a self, session: &'a Session, token: TokenHash) -> Answer<'a, (), CreateError>;
 
-    /// Ends what a new session leaves no room for: its user's sessions that have expired, those made
-    /// with another password, and the oldest beyond the most an account may have.
+    /// Ends what a new session leaves no room for: its user's sessions that have expired, those
+    /// made with another password, and the oldest beyond the most an account may have.
     fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()>;
 
     /// The session whose token has this hash, expired or not.

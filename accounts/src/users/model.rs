@@ -1,5 +1,5 @@
-//! People as the rules see them. The form of a text has been checked at the edge, by the schema that
-//! is published for it; a type here says what the text is.
+//! People as the rules see them. The form of a text has been checked at the edge, by the schema
+//! that is published for it; a type here says what the text is.
 
 use mainstay::{
     core::{Pii, RoleName, Secret, Subject, Timestamp},

@@ -89,8 +89,8 @@ impl Users {
 
     /// Changes a user on behalf of `caller`, if it is of a version that `condition` permits.
     ///
-    /// Of two changes at the same time neither is lost. Without a condition the later one is made to
-    /// what the earlier one left.
+    /// Of two changes at the same time neither is lost. Without a condition the later one is made
+    /// to what the earlier one left.
     pub(crate) async fn update(
         &self,
         id: UserId,

@@ -193,8 +193,7 @@ async fn a_member_that_is_not_the_callers_to_set_changes_nothing() {
         let patch = format!(r#"{{"name":"New","{name}":{value}}}"#);
         let call = app.patch(&person.path()).bearer(&person.token);
         let reply = call.body("application/merge-patch+json", patch).send().await;
-        let expected =
-            if name == "role" { (403, "FORBIDDEN") } else { (422, "VALIDATION_FAILED") };
+        let expected = if name == "role" { (403, "FORBIDDEN") } else { (422, "VALIDATION_FAILED") };
         assert_outcome(&reply, expected.0, expected.1, name);
         victim.check(&app, name).await;
     }

@@ -12,7 +12,8 @@ async fn check(app: &TestApp, admin: &Person, query: &str, expected: &[(&str, &s
     let reply = app.get(&format!("/users?{query}")).bearer(&admin.token).send().await;
     assert_outcome(&reply, 422, "VALIDATION_FAILED", query);
     let found = reply.fields();
-    let found: Vec<_> = found.iter().map(|(at, p, code)| (at.as_str(), &p[..], &code[..])).collect();
+    let found: Vec<_> =
+        found.iter().map(|(at, p, code)| (at.as_str(), &p[..], &code[..])).collect();
     let expected: Vec<_> = expected.iter().map(|(p, code)| ("query", *p, *code)).collect();
     assert_eq!(found, expected, "{query}");
 }

@@ -162,7 +162,8 @@ async fn an_age_is_a_positive_integer_of_32_bits() {
 async fn a_password_has_15_to_128_characters_of_any_script() {
     let app = start().await;
     for character in ['a', ' ', 'é', '😀'] {
-        let with_name = |count| format!("{},\"name\":\"Ada\"", member("password", character, count));
+        let with_name =
+            |count| format!("{},\"name\":\"Ada\"", member("password", character, count));
         check(&app, &with_name(14), &["/password too_short"]).await;
         check(&app, &with_name(15), &[]).await;
         check(&app, &with_name(128), &[]).await;

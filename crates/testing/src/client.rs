@@ -29,6 +29,11 @@ impl Call {
         Self { address, method, target: target.to_owned(), headers, body: Bytes::new() }
     }
 
+    /// Its method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
     /// Adds a header. Panics on what is no header.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.append(name, value.parse().expect("a header value"));

@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use foldhash::quality::RandomState;
 use indexmap::IndexMap;
 use mainstay_core::{Clock, Decision, Limiter, Policy, Verdict};
 
@@ -41,7 +42,8 @@ impl Default for LocalLimiterOptions {
 /// shard. They may be refused early; no key ever gets more than its quota.
 pub struct LocalLimiter {
     clock: Arc<dyn Clock>,
-    /// Random for each process: nobody outside can choose keys that meet in one shard.
+    /// Random for each process: nobody outside can choose keys that meet in one shard. Not SipHash,
+    /// which takes as long as the rest of the decision.
     random: RandomState,
     shards: Box<[Mutex<Shard>]>,
     keys_per_shard: usize,
@@ -80,7 +82,7 @@ impl LocalLimiter {
         let shards = SHARDS_MAX.min(options.max_keys.max(1));
         Self {
             clock,
-            random: RandomState::new(),
+            random: RandomState::default(),
             shards: (0..shards).map(|_| Mutex::default()).collect(),
             keys_per_shard: (options.max_keys / shards).max(1),
         }

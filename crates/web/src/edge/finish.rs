@@ -26,9 +26,13 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
+/// Room in the map of an answer for everything the edge and a handler add, so that it never grows.
+const HEADERS_MAX: usize = 24;
+
 /// The headers of every answer, in a map to copy.
 pub(super) fn standing_headers(transport_security: Option<&HeaderValue>) -> HeaderMap {
-    let mut headers: HeaderMap = SECURITY.into_iter().collect();
+    let mut headers = HeaderMap::with_capacity(HEADERS_MAX);
+    headers.extend(SECURITY);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.extend(transport_security.map(|v| (header::STRICT_TRANSPORT_SECURITY, v.clone())));
     headers

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::{
     Edge, Resource, conditional::IfNoneMatch, finish::Finish, head, line::Line, panic_guard,
@@ -63,7 +63,7 @@ impl Edge {
 
         let allowed = endpoint.deadline.unwrap_or(NEVER);
         let allowed = line.arrival.time_asked.map_or(allowed, |asked| asked.min(allowed));
-        let deadline = Instant::from_std(line.start) + allowed;
+        let deadline = line.start + allowed;
         let context = Arc::new(Context {
             id: line.arrival.id.clone(),
             trace: line.arrival.trace.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use bytes::BytesMut;
+use bytes::Bytes;
 use mainstay_core::{Decision, Verdict};
 
 use super::{Edge, address, line::Line};
@@ -58,8 +58,8 @@ impl Edge {
 
 /// `"name";r=REMAINING`, and `;t=SECONDS` until more is released once nothing is left.
 fn state(name: &str, decision: Decision) -> HeaderValue {
-    let mut text = BytesMut::with_capacity(name.len() + STATE_BYTES_MAX);
-    text.extend_from_slice(b"\"");
+    let mut text = Vec::with_capacity(name.len() + STATE_BYTES_MAX);
+    text.push(b'"');
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b"\";r=");
     text.extend_from_slice(itoa::Buffer::new().format(decision.remaining).as_bytes());
@@ -69,5 +69,6 @@ fn state(name: &str, decision: Decision) -> HeaderValue {
         text.extend_from_slice(b";t=");
         text.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
     }
-    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -1,0 +1,155 @@
+//! The command line: what it prints, what it refuses, and with which exit code.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::{
+    process::{Output, Service, run, run_in},
+    support::{PASSWORD, assert_outcome},
+};
+
+/// Asserts the exit code, and that every text is in what was printed on the stream that belongs to
+/// it: standard output for a success, else standard error.
+#[track_caller]
+fn check(output: &Output, code: i32, texts: &[&str]) {
+    assert_eq!(output.code, Some(code), "{output:?}");
+    let (told, silent) =
+        if code == 0 { (&output.stdout, &output.stderr) } else { (&output.stderr, &output.stdout) };
+    for text in texts {
+        assert!(told.contains(text), "{text:?} is not in {told}");
+    }
+    assert_eq!(silent, "", "the other stream");
+}
+
+#[tokio::test]
+async fn a_taken_port_ends_the_start_with_what_why_and_fix() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    let first = Service::start(folders[0].path(), &[]).await;
+    let (api, ops) = (first.api.port().to_string(), first.ops.port().to_string());
+    for (variable, environment) in [
+        ("PORT", [("PORT", api.as_str()), ("OPS_PORT", "0")]),
+        ("OPS_PORT", [("PORT", "0"), ("OPS_PORT", ops.as_str())]),
+    ] {
+        let second = run_in(folders[1].path(), &["serve"], &environment, "");
+        assert_eq!(second.code, Some(1), "{second:?}");
+        let what =
+            format!("error: cannot listen on 127.0.0.1:{}", environment[0].1.max(environment[1].1));
+        for text in [&*what, "  why: ", "  fix: stop the other process", variable] {
+            assert!(second.stderr.contains(text), "{text:?} is not in {}", second.stderr);
+        }
+    }
+    assert_eq!(first.call("GET", "/docs").send().await.status, 200, "the first one lives on");
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_named_before_anything_is_touched() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let environment = [
+        ("PORT", "eighty"),
+        ("MAINSTAY_HTTP__PROT", "80"),
+        ("MAINSTAY_DATABASE__STATEMENT_TIMEOUT_MS", "60000"),
+    ];
+    let output = run_in(folder.path(), &["serve"], &environment, "");
+    let expected = [
+        "the configuration has 3 mistakes",
+        "http.port is \"eighty\"",
+        "environment PORT",
+        "no knob MAINSTAY_HTTP__PROT",
+        "did you mean `MAINSTAY_HTTP__PORT`?",
+        "a statement would outlive the request it is for",
+    ];
+    check(&output, 2, &expected);
+    let left = fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(left, 0, "nothing was created");
+}
+
+#[test]
+fn an_unknown_command_is_a_mistake_of_the_caller() {
+    for arguments in [&["serv"] as &[&str], &["migrate"], &["admin", "create"], &["--port", "1"]] {
+        check(&run(arguments, &[], ""), 2, &["Usage"]);
+    }
+    check(&run(&["--help"], &[], ""), 0, &["serve", "migrate", "admin", "config"]);
+    check(&run(&["--version"], &[], ""), 0, &[concat!("accounts ", env!("CARGO_PKG_VERSION"))]);
+}
+
+#[tokio::test]
+async fn an_administrator_is_created_from_the_first_line_of_standard_input() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let create = |email: &str, stdin: &str| {
+        run_in(folder.path(), &["admin", "create", "--email", email], &[], stdin)
+    };
+    let refused = create("root", "short\n");
+    check(&refused, 1, &["error: ", "email must be", "password must have at least 15", "fix: "]);
+    assert!(!refused.stderr.contains("short"), "{}", refused.stderr);
+    let lines = format!("{PASSWORD}\r\nanother line\n");
+    check(&create("root@example.com", &lines), 0, &["created administrator "]);
+
+    let service = Service::start(folder.path(), &[]).await;
+    let log_in = async |password: &str| {
+        let body = json!({ "email": "root@example.com", "password": password });
+        service.call("POST", "/sessions").json(&body).send().await
+    };
+    let reply = log_in(PASSWORD).await;
+    assert_outcome(&reply, 201, "", "the new administrator");
+    let token = reply.json()["token"].as_str().expect("a token").to_owned();
+    let list = || service.call("GET", "/users").bearer(&token).send();
+    assert_outcome(&list().await, 200, "", "a list");
+
+    // Beside the running service, which notices at once.
+    let again = create("ROOT@example.com", "another long password\n");
+    check(&again, 0, &["the password is new and their sessions ended"]);
+    assert_outcome(&list().await, 401, "UNAUTHENTICATED", "the old session");
+    assert_outcome(&log_in(PASSWORD).await, 401, "INVALID_CREDENTIALS", "the old password");
+    assert_outcome(&log_in("another long password").await, 201, "", "the new password");
+}
+
+#[test]
+fn migrations_are_shown_planned_and_applied() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let migrate = |what: &str| run_in(folder.path(), &["migrate", what], &[], "");
+    check(&migrate("status"), 0, &["0001 users", "0002 sessions", "pending"]);
+    check(&migrate("plan"), 0, &["-- 0001 users", "CREATE TABLE users", "CREATE TABLE sessions"]);
+
+    let manual = [("MAINSTAY_DATABASE__MIGRATE_AT_START", "manual"), ("PORT", "0")];
+    let refused = run_in(folder.path(), &["serve"], &manual, "");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for text in ["2 migrations have not been applied", "run `accounts migrate up`"] {
+        assert!(refused.stderr.contains(text), "{}", refused.stderr);
+    }
+
+    check(&migrate("up"), 0, &["0001 users", "0002 sessions", "applied"]);
+    check(&migrate("up"), 0, &["nothing to do"]);
+    check(&migrate("plan"), 0, &["nothing to do"]);
+    let status = migrate("status");
+    check(&status, 0, &["applied"]);
+    assert!(!status.stdout.contains("pending"), "{}", status.stdout);
+}
+
+#[test]
+fn the_routes_are_printed_with_every_decision_and_without_a_database() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = run_in(folder.path(), &["routes"], &[], "");
+    check(&output, 0, &["POST    /users ", "self or admin", "20/1min per client", "EMAIL_TAKEN"]);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn the_configuration_is_printed_without_passwords() {
+    let url = [("DATABASE_URL", "postgres://ada:hunter2@db.example/accounts")];
+    let parts = [("DB_HOST", "db.example"), ("DB_USER", "ada"), ("DB_PASSWORD", "hunter2")];
+    for environment in [&url as &[_], &parts] {
+        let output = run(&["config"], environment, "");
+        check(&output, 0, &["postgres://ada:********@db.example", "environment D"]);
+        assert!(!output.stdout.contains("hunter2"), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_used_ends_the_start_without_its_password() {
+    let environment = [("DATABASE_URL", "postgres://ada:hunter2@db.example/x"), ("PORT", "0")];
+    let output = run(&["serve"], &environment, "");
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("  why: ") && output.stderr.contains("  fix: "));
+    assert!(!format!("{output:?}").contains("hunter2"), "{output:?}");
+}

@@ -1,0 +1,282 @@
+//! What callers send stays out of the log, out of error bodies and out of the operators' answers.
+
+use std::collections::HashMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use mainstay_testing::{Call, Reply};
+use serde_json::{Value, json};
+
+use crate::{
+    process::{Service, run_in},
+    support::{PASSWORD, text},
+};
+
+/// Planted in every input. No part of the service, of HTTP or of a hash looks like one of them.
+const CANARY: &str = "zqcanaryqz";
+const NUMBER: &str = "7359183642";
+
+/// Every spelling in which a canary could come out.
+fn spellings() -> Vec<String> {
+    let mut spellings = Vec::new();
+    for canary in [CANARY, NUMBER] {
+        let each = |form: fn(u8) -> String| canary.bytes().map(form).collect::<String>();
+        spellings.push(canary.to_owned());
+        spellings.push(each(|byte| format!("%{byte:02x}")));
+        spellings.push(each(|byte| format!("\\u{byte:04x}")));
+        spellings.push(each(|byte| format!("{byte:02x}")));
+        // Base64 of three bytes does not depend on what is around them; where they begin does.
+        for skip in 0..3 {
+            let whole = &canary[skip..skip + (canary.len() - skip) / 3 * 3];
+            spellings.push(STANDARD.encode(whole));
+        }
+    }
+    spellings
+}
+
+/// Asserts that a text holds no canary in any spelling.
+fn check(what: &str, haystack: &str, spellings: &[String]) {
+    let lower = haystack.to_lowercase();
+    for spelling in spellings {
+        let at = haystack.find(spelling.as_str()).or_else(|| lower.find(spelling.as_str()));
+        if let Some(at) = at {
+            let around: String = haystack[at.saturating_sub(200)..].chars().take(400).collect();
+            panic!("{what} holds the canary as {spelling}: …{around}…");
+        }
+    }
+}
+
+/// Headers that carry canaries; none of them is the service's business.
+fn plant(call: Call) -> Call {
+    let trace = format!("00-{CANARY}-{CANARY}-01");
+    [
+        ("user-agent", CANARY),
+        ("referer", "http://zqcanaryqz.example/zqcanaryqz?zqcanaryqz"),
+        ("cookie", "session=zqcanaryqz"),
+        ("origin", "http://zqcanaryqz.example"),
+        ("x-forwarded-for", CANARY),
+        ("forwarded", "for=zqcanaryqz"),
+        ("x-request-id", "zqcanaryqz and more"),
+        ("traceparent", trace.as_str()),
+        ("tracestate", "zqcanaryqz=zqcanaryqz"),
+        ("accept", "text/zqcanaryqz"),
+        ("accept-language", CANARY),
+        ("if-none-match", "\"zqcanaryqz\""),
+        ("if-match", "\"zqcanaryqz\""),
+        ("idempotency-key", CANARY),
+        ("request-timeout", CANARY),
+        ("zqcanaryqz", CANARY),
+    ]
+    .into_iter()
+    .fold(call, |call, (name, value)| call.header(name, value))
+}
+
+/// Bodies with a canary where a value, a name, a type or an end should be.
+fn bodies() -> Vec<(&'static str, String)> {
+    let email = format!("{CANARY}@example.com");
+    let json = "application/json";
+    vec![
+        (
+            json,
+            json!({ "email": email, "name": CANARY, "password": format!("{CANARY}12345") })
+                .to_string(),
+        ),
+        (json, json!({ "email": email, "password": format!("{CANARY}12345") }).to_string()),
+        (
+            json,
+            json!({ "email": CANARY, "name": format!("{CANARY}\n"), "password": "" }).to_string(),
+        ),
+        (json, json!({ "email": [CANARY], "name": { CANARY: CANARY }, "age": CANARY }).to_string()),
+        (json, json!({ CANARY: CANARY, "email": email, "name": CANARY, "age": 0 }).to_string()),
+        (json, format!(r#"{{"age":{NUMBER},"name":"x","email":"{email}","role":"{CANARY}"}}"#)),
+        (json, format!(r#"{{"{CANARY}":1,"{CANARY}":2}}"#)),
+        (json, format!(r#"{{"email":"{CANARY}"#)),
+        (json, format!("{CANARY} {NUMBER}")),
+        (json, format!("\"{CANARY}\"")),
+        ("text/zqcanaryqz", CANARY.to_owned()),
+        ("application/json; charset=zqcanaryqz", "{}".to_owned()),
+    ]
+}
+
+/// Targets with a canary in the path and in the query.
+fn targets(path: &str) -> Vec<String> {
+    let filled = path.replace("{id}", CANARY);
+    vec![
+        filled.clone(),
+        format!("{filled}?{CANARY}={CANARY}"),
+        format!("{filled}?limit={CANARY}&cursor={CANARY}&email={CANARY}%40example.com"),
+        format!("{filled}?email={CANARY}&limit={NUMBER}&access_token={CANARY}%ff"),
+        format!("{filled}/{CANARY}"),
+    ]
+}
+
+async fn administrator(service: &Service) -> String {
+    let body = json!({ "email": "root@example.com", "password": PASSWORD });
+    text(&service.call("POST", "/sessions").json(&body).send().await.json()["token"])
+}
+
+/// Every operation with every target, and every body where one is taken.
+async fn calls(service: &Service, token: &str) -> Vec<Call> {
+    let document = service.call("GET", "/openapi.json").send().await.json();
+    let mut calls = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("an object") {
+            for target in targets(path) {
+                let call = || plant(service.call(&method.to_uppercase(), &target));
+                let by_token = call().bearer(token);
+                let by_canary = call().bearer(CANARY);
+                let basic = call().header("authorization", &format!("Basic {CANARY}"));
+                if operation["requestBody"].is_object() {
+                    for (media_type, body) in bodies() {
+                        calls.push(by_token.clone().body(media_type, body));
+                    }
+                }
+                calls.extend([by_token, by_canary, basic]);
+            }
+        }
+    }
+    calls.push(plant(service.call("GET", &format!("/{CANARY}"))));
+    calls.push(plant(service.call(CANARY, "/users")));
+    calls
+}
+
+/// The keys that a request line may have; the second part says which it must have.
+const KEYS: [(&str, bool); 18] = [
+    ("time", true),
+    ("level", true),
+    ("msg", true),
+    ("id", true),
+    ("trace_id", true),
+    ("span_id", true),
+    ("user_id", false),
+    ("module", true),
+    ("method", true),
+    ("route", true),
+    ("status", true),
+    ("ms", true),
+    ("bytes_in", true),
+    ("bytes_out", true),
+    ("code", false),
+    ("cause", false),
+    ("client", true),
+    ("target", false),
+];
+
+fn assert_request_line(line: &Value) {
+    let members = line.as_object().expect("an object");
+    for (name, needed) in KEYS {
+        assert!(!needed || members.contains_key(name), "no {name} in {line}");
+    }
+    for name in members.keys() {
+        assert!(KEYS.iter().any(|(known, _)| known == name), "{name} in {line}");
+    }
+    let failed = line["status"].as_u64().is_some_and(|status| status >= 400);
+    assert_eq!(failed, line["code"].is_string(), "{line}");
+}
+
+/// Every line as JSON.
+fn lines(log: &str) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    log.lines().map(parse).collect()
+}
+
+/// A service that logs all it can, with an administrator.
+async fn start(folder: &tempfile::TempDir) -> Service {
+    let create = ["admin", "create", "--email", "root@example.com"];
+    assert_eq!(run_in(folder.path(), &create, &[], PASSWORD).code, Some(0));
+    Service::start(folder.path(), &[("RUST_LOG", "trace")]).await
+}
+
+/// Ends the service and gives its whole log.
+async fn whole_log(mut service: Service) -> String {
+    service.terminate();
+    assert_eq!(service.ended().await, Some(0));
+    service.output()
+}
+
+#[tokio::test]
+async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let service = start(&folder).await;
+    let token = administrator(&service).await;
+    let spellings = spellings();
+    let mut answered: HashMap<String, Reply> = HashMap::new();
+    let mut statuses: HashMap<u16, u32> = HashMap::new();
+    // The log-in and the fetch of the contract.
+    let before = 2;
+    for call in calls(&service, &token).await {
+        let what = format!("{call:?}");
+        // Some operations end the session.
+        let reply = call.send().await;
+        *statuses.entry(reply.status.as_u16()).or_default() += 1;
+        if !reply.status.is_success() {
+            check(
+                &format!("the body of {what}"),
+                &String::from_utf8_lossy(&reply.body),
+                &spellings,
+            );
+            check(&format!("the head of {what}"), &format!("{:?}", reply.headers), &spellings);
+        }
+        let id = reply.header("x-request-id").to_owned();
+        assert!(answered.insert(id, reply).is_none(), "an id is used twice");
+    }
+    for status in [201, 400, 401, 404, 405, 409, 415, 422] {
+        assert!(statuses.contains_key(&status), "no {status} among {statuses:?}");
+    }
+    for target in ["/livez", "/readyz", "/metrics"] {
+        let reply = service.ops(target).send().await;
+        check(target, &String::from_utf8_lossy(&reply.body), &spellings);
+    }
+
+    let log = whole_log(service).await;
+    check("the log", &log, &spellings);
+    assert!(!log.contains(&token) && !log.contains("mst_"), "a token is logged");
+    let lines = lines(&log);
+    let requests: Vec<_> = lines.iter().filter(|line| line["msg"] == "request").collect();
+    requests.iter().for_each(|line| assert_request_line(line));
+    assert_eq!(requests.len(), answered.len() + before + 3, "one line for each request");
+    for line in &requests {
+        if let Some(reply) = line["id"].as_str().and_then(|id| answered.remove(id)) {
+            assert_eq!(line["status"], reply.status.as_u16(), "{line}");
+            assert_eq!(line["code"].as_str().unwrap_or_default(), reply.code(), "{line}");
+        }
+    }
+    assert!(answered.is_empty(), "{} requests have no line", answered.len());
+}
+
+#[tokio::test]
+async fn no_caller_writes_a_line_of_the_log() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let service = start(&folder).await;
+    let forged = r#"{"time":"2020-01-01T00:00:00Z","level":"info","msg":"forged"}"#;
+    let encoded = "%0a%0D%0A%7B%22msg%22%3A%22forged%22%7D%0a";
+    let name = json!(format!("Ada\r\n{forged}\n")).to_string();
+    let body = format!(r#"{{"email":"ada@example.com","name":{name}}}"#);
+    let length = body.len();
+    let head = |request: &str, headers: &str| format!("{request}\r\nHost: a\r\n{headers}\r\n");
+    let requests = [
+        head(&format!("GET /users/{encoded} HTTP/1.1"), ""),
+        head(&format!("GET /users?email={encoded} HTTP/1.1"), ""),
+        head("GET /me HTTP/1.1", &format!("X-Request-Id: a\n{forged}\r\n")),
+        head("GET /me HTTP/1.1", &format!("X-Request-Id: a\r{forged}\r\n")),
+        head("GET /me HTTP/1.1", &format!("X-Request-Id: {forged}\r\n")),
+        head("GET /me HTTP/1.1", &format!("User-Agent: a\x0b{forged}\r\n")),
+        head("GET /me HTTP/1.1", &format!("Traceparent: {forged}\r\n")),
+        head("GET /me HTTP/1.1", &format!("X-Forwarded-For: {forged}\r\n")),
+        head(&format!("GET /me?\n{forged} HTTP/1.1"), ""),
+        head(
+            "POST /users HTTP/1.1",
+            &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+        ) + &body,
+    ];
+    let count = requests.len();
+    for request in requests {
+        let mut wire = service.wire().await;
+        wire.send(request).await;
+        let reply = wire.reply().await;
+        assert!(reply.status.is_client_error(), "{}", reply.status);
+    }
+    let log = whole_log(service).await;
+    assert!(!log.contains("forged"), "{log}");
+    let written = lines(&log).iter().filter(|line| line["msg"] == "request").count();
+    assert_eq!(written, count);
+}

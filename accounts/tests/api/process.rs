@@ -1,0 +1,156 @@
+//! The real binary in a process of its own.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use mainstay_testing::{Call, Wire};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::until;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_accounts");
+
+/// What a command that has ended leaves behind.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command in a folder that is gone afterwards.
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> Output {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    run_in(folder.path(), arguments, environment, stdin)
+}
+
+/// Runs a command in a folder, with an environment of its own and nothing else in it.
+pub(crate) fn run_in(
+    folder: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    stdin: &str,
+) -> Output {
+    let mut child = command(folder, environment)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    // A command that reads nothing may have closed it already.
+    let _ = pipe.write_all(stdin.as_bytes());
+    drop(pipe);
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn command(folder: &Path, environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(folder).env_clear().envs(environment.iter().copied());
+    command
+}
+
+/// A service in a process; killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Service {
+    child: Child,
+    output: PathBuf,
+    pub(crate) api: SocketAddr,
+    pub(crate) ops: SocketAddr,
+}
+
+impl Service {
+    /// Starts it in a folder on ports that the system chooses, and waits until it serves. It keeps
+    /// its database there, as it does by default.
+    pub(crate) async fn start(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::spawn(folder, command(folder, environment)).await
+    }
+
+    /// Starts it below a shell that has run a script: to set what an environment cannot.
+    pub(crate) async fn start_after(folder: &Path, script: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.current_dir(folder).env_clear();
+        shell.arg("-c").arg(format!("{script}; exec \"$0\"")).arg(PROGRAM);
+        Self::spawn(folder, shell).await
+    }
+
+    async fn spawn(folder: &Path, mut command: Command) -> Self {
+        let output = folder.join("output.log");
+        let file = File::create(&output).expect("a writable folder");
+        command.env("PORT", "0").env("OPS_PORT", "0").env("LOG_FORMAT", "json");
+        command.env("MAINSTAY_LIMITS__MULTIPLIER", "10000");
+        command.stdin(Stdio::null()).stderr(file.try_clone().expect("a second handle"));
+        let mut child = command.stdout(file).spawn().expect("the program starts");
+        let serving = until("the service serves", async || {
+            let ended = child.try_wait().expect("a child");
+            let lines = fs::read_to_string(&output).expect("its output");
+            assert!(ended.is_none(), "it ended with {ended:?}: {lines}");
+            let line = lines.lines().find(|line| line.contains("\"msg\":\"serving\""))?;
+            serde_json::from_str::<Value>(line).ok()
+        });
+        let serving = serving.await;
+        let address = |name: &str| {
+            let url = serving[name].as_str().expect("a URL").trim_start_matches("http://");
+            let authority = url.split('/').next().unwrap_or_default();
+            authority.parse().expect("an address")
+        };
+        Self { child, output, api: address("api"), ops: address("ops") }
+    }
+
+    /// A call to the API.
+    pub(crate) fn call(&self, method: &str, target: &str) -> Call {
+        Call::new(self.api, method.parse().expect("a method"), target)
+    }
+
+    /// A `GET` to the operators' listener.
+    pub(crate) fn ops(&self, target: &str) -> Call {
+        Call::new(self.ops, "GET".parse().expect("a method"), target)
+    }
+
+    /// A connection to write bytes on.
+    pub(crate) async fn wire(&self) -> Wire {
+        Wire::connect(self.api).await
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("it runs");
+    }
+
+    /// Waits for its end and gives the exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let child = &mut self.child;
+        let status = until("the process ends", async || child.try_wait().expect("a child"));
+        status.await.code()
+    }
+
+    /// Ends it without a warning, as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
+    /// What it has written so far.
+    pub(crate) fn output(&self) -> String {
+        fs::read_to_string(&self.output).expect("its output")
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

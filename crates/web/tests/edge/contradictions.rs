@@ -1,0 +1,168 @@
+//! What route tables can say against themselves, and the sentence each mistake gets.
+
+use std::{sync::Arc, time::Duration};
+
+use mainstay_web::{
+    Authenticated, Body, Edge, EdgeBuilder, Json, Limit, NoContent, Path, Query, Routes, SignedIn,
+    get, post,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    harness::{options, parts},
+    parts::{Lines, Quotas},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn nothing() -> NoContent {
+    NoContent
+}
+
+async fn nothing_else() -> NoContent {
+    NoContent
+}
+
+async fn signed_in(_: SignedIn) -> NoContent {
+    NoContent
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    #[expect(dead_code, reason = "only its schema is of interest")]
+    id: u32,
+}
+
+async fn by_id(_: Path<Named>) -> NoContent {
+    NoContent
+}
+
+async fn with_body(_: Body<Named>) -> NoContent {
+    NoContent
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Open {
+    #[expect(dead_code, reason = "only its schema is of interest")]
+    id: u32,
+}
+
+async fn open_body(_: Body<Open>) -> NoContent {
+    NoContent
+}
+
+async fn open_query(_: Query<Open>) -> NoContent {
+    NoContent
+}
+
+/// Read and written differently.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TwoFaced {
+    #[serde(default)]
+    id: u32,
+}
+
+async fn two_faced(Body(value): Body<TwoFaced>) -> Json<TwoFaced> {
+    Json(value)
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Problem {
+    mine: u32,
+}
+
+async fn own_problem() -> Json<Problem> {
+    Json(Problem { mine: 1 })
+}
+
+fn build(routes: Routes<()>) -> Result<Edge, String> {
+    let parts = parts(&Arc::<Lines>::default(), &Arc::<Quotas>::default());
+    let built = EdgeBuilder::default().mount(routes).build(options(), parts);
+    built.map_err(|mistakes| mistakes.to_string())
+}
+
+#[test]
+fn every_contradiction_has_its_sentence() {
+    let empty = || Routes::new("m", ());
+    let limited = |limit| empty().add(get("/a", nothing).public().limit(limit));
+    for (routes, sentence) in [
+        (
+            empty().add(get("/a", signed_in).public()),
+            "m: GET /a: the handler takes `SignedIn`, so say `.allow(…)` instead of `.public()`",
+        ),
+        (
+            limited(Limit::per_principal(1, MINUTE)),
+            "m: GET /a: a public endpoint has no principal: use `Limit::per_client`",
+        ),
+        (
+            limited(Limit::per_client(0, MINUTE)),
+            "m: GET /a: a limit needs a quota of at least 1 and a window of 1 s to 24 h",
+        ),
+        (limited(Limit::per_client(1, Duration::from_millis(999))), "a window of 1 s to 24 h"),
+        (limited(Limit::per_client(1, MINUTE * 60 * 25)), "a window of 1 s to 24 h"),
+        (
+            empty().add(get("/a/{name}", by_id).public()),
+            r#"m: GET /a/{name}: the path names ["name"], and the handler takes ["id"] by `Path`"#,
+        ),
+        (empty().add(get("/a", by_id).public()), r#"the path names [], and the handler takes"#),
+        (empty().add(get("/a/{id}", nothing).public()), r#"the handler takes [] by `Path`"#),
+        (
+            empty().add(get("/a", nothing).public()).add(get("/a", nothing_else).public()),
+            "GET /a is there twice",
+        ),
+        (
+            empty().add(get("/a/{id}", by_id).public()).add(post("/a/{name}", nothing).public()),
+            "conflict",
+        ),
+        (
+            empty().add(get("/a", nothing).public()).add(get("/b", nothing).public()),
+            "GET /a and GET /b are both called `m.nothing`: give each a handler with a name",
+        ),
+        (
+            empty().add(get("/a", with_body).public()),
+            "m: GET /a: a GET has no body: take the input as `Query`",
+        ),
+        (
+            empty().add(post("/a", open_body).public()),
+            "takes unknown fields; put `#[serde(deny_unknown_fields)]` on the type",
+        ),
+        (
+            empty().add(get("/a", open_query).public()),
+            "takes unknown fields; put `#[serde(deny_unknown_fields)]` on the type",
+        ),
+        (
+            empty().add(post("/a", two_faced).public()),
+            "the schema `TwoFaced` would mean two things",
+        ),
+        (
+            empty().add(get("/a", own_problem).public()),
+            "the schema `Problem` is the edge's own: rename the type",
+        ),
+    ] {
+        let mistakes = build(routes).expect_err(sentence);
+        assert!(mistakes.contains(sentence), "{sentence:?} is not in {mistakes}");
+    }
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let routes = Routes::new("m", ())
+        .add(get("/a", signed_in).public())
+        .add(get("/b", with_body).allow(Authenticated))
+        .add(post("/c", open_body).public());
+    let mistakes = build(routes).expect_err("three mistakes");
+    assert_eq!(mistakes.matches("\n  - ").count(), 3, "{mistakes}");
+}
+
+#[test]
+fn a_handler_may_serve_several_paths_in_modules_of_their_own() {
+    let parts = parts(&Arc::<Lines>::default(), &Arc::<Quotas>::default());
+    let edge = EdgeBuilder::default()
+        .mount(Routes::new("a", ()).add(get("/a", nothing).public()))
+        .mount(Routes::new("b", ()).add(get("/b", nothing).public()))
+        .build(options(), parts);
+    assert!(edge.is_ok());
+}
