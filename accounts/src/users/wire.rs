@@ -280,7 +280,7 @@ pub(super) fn page(listed: Listed) -> Page<User> {
 
 #[cfg(test)]
 mod tests {
-    use mainstay::core::FieldProblem;
+    use mainstay::core::{FieldProblem, Location};
     use serde::de::DeserializeOwned;
 
     use super::*;
@@ -349,6 +349,22 @@ mod tests {
         let told = made("root", "short").expect_err("both are wrong").to_string();
         assert!(told.contains("email must be"), "{told}");
         assert!(told.contains("password must have at least 15 characters"), "{told}");
+    }
+
+    #[test]
+    fn a_query_has_defaults_and_a_bad_cursor_is_a_problem_of_its_field() {
+        let contract = Contract::of::<ListUsers>().expect("a contract");
+        let listing = |query: &str| Listing::try_from(contract.read_query(query).expect("valid"));
+        let first = listing("").expect("the first page");
+        assert_eq!((first.after, first.limit, first.email), (Position::START, 20, None));
+        let Err(ListError::Cursor(problems)) = listing("limit=100&cursor=mine") else {
+            panic!("the cursor was taken")
+        };
+        assert_eq!((problems[0].pointer.as_str(), problems[0].code), ("/cursor", "not_a_cursor"));
+        assert_eq!(problems[0].location, Location::Query);
+        for query in ["limit=0", "limit=101", "email=ada", "page=2"] {
+            assert!(contract.read_query::<ListUsers>(query).is_err(), "{query}");
+        }
     }
 
     #[test]

@@ -45,8 +45,8 @@ impl Person {
     /// Registers a user called `name` and logs them in.
     pub(crate) async fn join(app: &TestApp, name: &str) -> Self {
         let email = format!("{name}@example.com");
-        let reply = register(app, &json!({ "email": email, "name": name, "password": PASSWORD }));
-        let id = text(&reply.await.json()["id"]);
+        let body = json!({ "email": email, "name": name, "password": PASSWORD });
+        let id = text(&register(app, &body).await.json()["id"]);
         let token = log_in(app, &email).await;
         Self { id, email, token }
     }

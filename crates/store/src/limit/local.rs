@@ -42,8 +42,8 @@ impl Default for LocalLimiterOptions {
 /// shard. They may be refused early; no key ever gets more than its quota.
 pub struct LocalLimiter {
     clock: Arc<dyn Clock>,
-    /// Random for each process: nobody outside can choose keys that meet in one shard. Not SipHash,
-    /// which takes as long as the rest of the decision.
+    /// Random for each process: nobody outside can choose keys that meet in one shard. The
+    /// standard library's hasher would take as long as the rest of the decision.
     random: RandomState,
     shards: Box<[Mutex<Shard>]>,
     keys_per_shard: usize,

@@ -88,7 +88,7 @@ fn address(text: &str) -> Option<IpAddr> {
 /// a whole /64 (RFC 6177).
 pub(super) fn limit_key(address: IpAddr) -> u128 {
     match address {
-        IpAddr::V4(address) => u128::from(address.to_ipv6_mapped().to_bits()),
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits() >> 64 << 64,
     }
 }

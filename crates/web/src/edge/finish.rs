@@ -98,8 +98,8 @@ impl Edge {
     ) -> Option<Problem> {
         let status = response.status();
         let refusal = status.is_client_error() || status.is_server_error();
-        let breach = match &problem {
-            Some(problem) if endpoint.declares(problem.code()) => return Some(problem.clone()),
+        let breach = match problem {
+            Some(problem) if endpoint.declares(problem.code()) => return Some(problem),
             Some(problem) => problem.code().name,
             None if refusal => "an answer that is no problem document",
             None => return None,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Any deadline is as good as none this far away; `Instant` cannot express infinity.
-const NEVER: std::time::Duration = std::time::Duration::from_secs(86_400);
+const NEVER: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// What the router made of the target.
 enum Route {

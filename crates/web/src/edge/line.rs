@@ -1,10 +1,11 @@
 //! The request line: begun with the head, written exactly once, also when the caller goes away.
 
-use std::{net::IpAddr, sync::Arc, sync::atomic::Ordering, time::Instant};
+use std::{net::IpAddr, sync::Arc, sync::atomic::Ordering};
 
 use axum::{extract::Request, http::Method, response::Response};
 use http_body::Body as _;
 use mainstay_core::{Code, RequestLine, Timestamp};
+use tokio::time::Instant;
 
 use super::{Edge, arrival::Arrival, limit::RateHeaders};
 use crate::{context::Context, endpoint::Settled, respond::Problem, server::Peer};

@@ -105,7 +105,7 @@ impl Default for EdgeOptions {
             body_timeout: Duration::from_secs(10),
             body_bytes_max: 1 << 20,
             limit_quota: 600,
-            limit_window: Duration::from_secs(60),
+            limit_window: Duration::from_mins(1),
             limit_multiplier: 1,
             // What common proxies take in one line.
             uri_bytes_max: 8192,

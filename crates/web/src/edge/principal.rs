@@ -18,7 +18,7 @@ impl Edge {
         match authenticator.authenticate(&credential).await {
             Ok(Some(caller)) => Ok(caller),
             Ok(None) => Err(refused()),
-            Err(fault) => Err(Problem::from_fault(Boxed(fault))),
+            Err(fault) => Err(Problem::from_fault(&*fault)),
         }
     }
 }
@@ -42,38 +42,4 @@ fn bearer(headers: &HeaderMap) -> Result<Secret<String>, Problem> {
 
 fn refused() -> Problem {
     Problem::new(codes::UNAUTHENTICATED).with_header(header::WWW_AUTHENTICATE, INVALID_TOKEN)
-}
-
-/// A boxed fault as a fault: `Box<dyn Error>` itself implements no `Error`.
-#[derive(Debug)]
-struct Boxed(mainstay_core::BoxFault);
-
-impl std::fmt::Display for Boxed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Boxed {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
-
-impl mainstay_core::Fault for Boxed {
-    fn code(&self) -> mainstay_core::Code {
-        self.0.code()
-    }
-
-    fn detail(&self) -> std::borrow::Cow<'static, str> {
-        self.0.detail()
-    }
-
-    fn fields(&self) -> &[mainstay_core::FieldProblem] {
-        self.0.fields()
-    }
-
-    fn retry_after(&self) -> Option<std::time::Duration> {
-        self.0.retry_after()
-    }
 }

@@ -46,7 +46,7 @@ impl<T: Respond, E: Fault + FaultSet> Respond for Result<T, E> {
     fn respond(self) -> Response {
         match self {
             Ok(answer) => answer.respond(),
-            Err(fault) => Problem::from_fault(fault).into_response(),
+            Err(fault) => Problem::from_fault(&fault).into_response(),
         }
     }
 }

@@ -42,6 +42,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// Adds an endpoint whose access is decided.
+    #[expect(clippy::should_implement_trait, reason = "a table is added to, not summed")]
     pub fn add<E: AccessDecided + TakesState<S>>(mut self, endpoint: E) -> Self {
         let endpoint = endpoint.into_endpoint();
         let serve = (endpoint.bind)(self.state.clone());

@@ -65,8 +65,8 @@ fn short(duration: Duration) -> String {
 
 fn bytes(count: usize) -> String {
     match count {
-        _ if count % (1 << 20) == 0 => format!("{}MiB", count >> 20),
-        _ if count % (1 << 10) == 0 => format!("{}KiB", count >> 10),
+        _ if count.is_multiple_of(1 << 20) => format!("{}MiB", count >> 20),
+        _ if count.is_multiple_of(1 << 10) => format!("{}KiB", count >> 10),
         _ => format!("{count}B"),
     }
 }

@@ -47,12 +47,12 @@ impl Problem {
 
     /// The problem a fault stands for. Its error chain becomes the private cause when the answer is
     /// a 5xx; a 4xx needs no cause beside its code.
-    pub fn from_fault(fault: impl Fault) -> Self {
+    pub fn from_fault(fault: &dyn Fault) -> Self {
         let code = fault.code();
         let status = codes::status(code.kind);
         // What went wrong inside is nobody's business outside.
         let detail = (status != StatusCode::INTERNAL_SERVER_ERROR).then(|| fault.detail());
-        let cause = status.is_server_error().then(|| chain(&fault));
+        let cause = status.is_server_error().then(|| chain(fault));
         Self(Arc::new(Inner {
             code,
             detail,

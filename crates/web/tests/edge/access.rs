@@ -3,10 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use axum::body::Body;
-use mainstay_web::{
-    Authenticated, EdgeBuilder, EdgeParts, NoContent, Routes,
-    get as endpoint,
-};
+use mainstay_web::{Authenticated, EdgeBuilder, EdgeParts, NoContent, Routes, get as endpoint};
 use uuid::Uuid;
 
 use crate::{
@@ -41,8 +38,8 @@ async fn a_credential_that_is_no_good_is_told_from_none() {
         assert_eq!(answer.header("www-authenticate"), Some(expected), "{authorization:?}");
     }
     for scheme in ["Bearer", "bearer", "BEARER"] {
-        let answer = bench.send(get("/me").header("authorization", format!("{scheme} admin"))).await;
-        assert_eq!(answer.json(), ROOT.to_string(), "{scheme}");
+        let request = get("/things").header("authorization", format!("{scheme} admin"));
+        assert_eq!(bench.send(request).await.status, 200, "{scheme}");
     }
 }
 
@@ -83,7 +80,8 @@ async fn ones_own_things_are_open_in_any_spelling_and_the_administrator_sees_all
 #[tokio::test]
 async fn a_stranger_learns_nothing_about_what_exists() {
     let bench = bench();
-    let paths = [ROOT.to_string(), Uuid::nil().to_string(), "nonsense".to_owned(), "%00".to_owned()];
+    let paths =
+        [ROOT.to_string(), Uuid::nil().to_string(), "nonsense".to_owned(), "%00".to_owned()];
     let mut answers = Vec::new();
     for path in paths {
         let request = by("alice", get(&format!("/things/{path}"))).header("x-request-id", "same");

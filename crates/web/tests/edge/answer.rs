@@ -78,7 +78,8 @@ impl Answer {
     fn check_problem(&self) {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let document = self.json();
-        let text = |name: &str| document[name].as_str().unwrap_or_else(|| panic!("{name}: {self:?}"));
+        let text =
+            |name: &str| document[name].as_str().unwrap_or_else(|| panic!("{name}: {self:?}"));
         let code = text("code");
         assert_eq!(text("type"), format!("/docs#{code}"));
         assert_eq!(document["status"], self.status);

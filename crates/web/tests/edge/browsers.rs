@@ -8,7 +8,8 @@ use crate::harness::{Bench, bench, bench_with, get, options, request};
 const APP: &str = "https://app.example.com";
 
 fn cors_bench() -> Bench {
-    let origins = vec![HeaderValue::from_static(APP), HeaderValue::from_static("https://b.example")];
+    let origins =
+        vec![HeaderValue::from_static(APP), HeaderValue::from_static("https://b.example")];
     bench_with(EdgeOptions { cors: Cors { origins }, ..options() })
 }
 
@@ -79,10 +80,8 @@ async fn a_preflight_learns_methods_and_headers() {
 #[tokio::test]
 async fn transport_security_is_announced_only_where_it_is_configured() {
     let value = "max-age=63072000";
-    let secure = EdgeOptions {
-        transport_security: Some(HeaderValue::from_static(value)),
-        ..options()
-    };
+    let secure =
+        EdgeOptions { transport_security: Some(HeaderValue::from_static(value)), ..options() };
     for (bench, expected) in [(bench(), None), (bench_with(secure), Some(value))] {
         for path in ["/hello", "/nowhere"] {
             let answer = bench.send(get(path)).await;

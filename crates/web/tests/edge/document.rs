@@ -87,7 +87,10 @@ fn operations_have_names_of_their_own_and_say_who_may_call() {
         assert_eq!(operation.get("security").is_none(), public, "{place}");
     }
     let find = operations(&document)["GET /things/{id}"];
-    assert_eq!((&find["operationId"], &find["x-access"]), (&"things.find".into(), &"self or admin".into()));
+    assert_eq!(
+        (&find["operationId"], &find["x-access"]),
+        (&"things.find".into(), &"self or admin".into())
+    );
 }
 
 /// The closed set of an endpoint that takes no body, is public and limited.
@@ -133,7 +136,8 @@ fn every_operation_lists_its_closed_set_and_nothing_more() {
         let expected: BTreeSet<_> = sets.flatten().map(|text| (*text).to_owned()).collect();
         assert_eq!(listed(operations[place]), expected, "{place}");
     }
-    let every = codes::ALL.iter().map(|code| format!("{} {code}", codes::status(code.kind).as_str()));
+    let every =
+        codes::ALL.iter().map(|code| format!("{} {code}", codes::status(code.kind).as_str()));
     assert_eq!(listed(operations["GET /answer/{code}"]), every.collect());
 }
 
@@ -185,7 +189,10 @@ fn only_reads_of_tagged_things_may_be_unchanged() {
         let tagged = responses["200"]["headers"].get("etag").is_some();
         assert_eq!(tagged, place.ends_with(" /things/{id}"), "{place}");
     }
-    assert!(operations(&document)["POST /things"]["responses"]["201"]["headers"]["location"].is_object());
+    assert!(
+        operations(&document)["POST /things"]["responses"]["201"]["headers"]["location"]
+            .is_object()
+    );
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -259,7 +266,8 @@ fn the_registry_has_every_code_once_with_its_status() {
     let codes = bench.edge.document().codes();
     let registry: Value = serde_json::from_str(&errors_json(codes)).expect("JSON");
     let entries = registry["codes"].as_array().expect("a list");
-    let names: Vec<_> = entries.iter().map(|entry| entry["code"].as_str().expect("a name")).collect();
+    let names: Vec<_> =
+        entries.iter().map(|entry| entry["code"].as_str().expect("a name")).collect();
     assert!(names.is_sorted() && names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
     for code in codes::ALL {
         let at = names.binary_search(&code.name).expect("every code of the edge");
@@ -273,9 +281,8 @@ fn the_registry_has_every_code_once_with_its_status() {
 fn the_route_table_shows_every_decision() {
     let table = route_table(&bench().edge);
     let row = |place: &str| {
-        let mut rows = table.lines().filter(|row| {
-            row.split_whitespace().take(2).eq(place.split(' '))
-        });
+        let mut rows =
+            table.lines().filter(|row| row.split_whitespace().take(2).eq(place.split(' ')));
         rows.next().unwrap_or_else(|| panic!("{place} is not in\n{table}")).to_owned()
     };
     for (place, words) in [

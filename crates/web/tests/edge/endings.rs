@@ -39,9 +39,9 @@ async fn the_deadline_is_the_routes_unless_the_caller_has_less_time() {
         (Some("1e300"), SLOW_DEADLINE),
         (Some("soon"), SLOW_DEADLINE),
     ] {
-        let request = asked.into_iter().fold(get("/slow"), |request, seconds| {
-            request.header("request-timeout", seconds)
-        });
+        let request = asked
+            .into_iter()
+            .fold(get("/slow"), |request, seconds| request.header("request-timeout", seconds));
         takes(&bench, expected, async {
             let answer = bench.send(request).await;
             assert_eq!(answer.code().as_deref(), Some("DEADLINE_EXCEEDED"), "{asked:?}");
@@ -99,9 +99,9 @@ async fn a_slow_body_is_its_senders_fault_also_at_the_deadline() {
         (ten, ten, Some("2"), two),
     ] {
         let bench = bench_with(EdgeOptions { body_timeout, deadline, ..options() });
-        let request = asked.into_iter().fold(post("/upload"), |request, seconds| {
-            request.header("request-timeout", seconds)
-        });
+        let request = asked
+            .into_iter()
+            .fold(post("/upload"), |request, seconds| request.header("request-timeout", seconds));
         let start = Instant::now();
         let answer = bench.send_json(request, half()).await;
         assert_eq!(answer.code().as_deref(), Some("REQUEST_TIMEOUT"));

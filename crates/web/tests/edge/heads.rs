@@ -57,7 +57,11 @@ async fn a_target_is_as_long_as_the_options_say() {
 async fn a_path_is_matched_as_it_is_written() {
     let bench = bench();
     for path in ["/hello/", "//hello", "/Hello", "/hell%6f", "/", "/things/a/b"] {
-        assert_eq!(bench.send(get(path)).await.code().as_deref(), Some("ROUTE_NOT_FOUND"), "{path}");
+        assert_eq!(
+            bench.send(get(path)).await.code().as_deref(),
+            Some("ROUTE_NOT_FOUND"),
+            "{path}"
+        );
     }
 }
 

@@ -22,9 +22,8 @@ async fn a_good_request_id_is_kept_and_any_other_replaced() {
     }
     let longer = "x".repeat(129);
     for bad in [&["a b"] as &[&str], &["a\"b"], &[""], &[&longer], &["a", "a"], &[]] {
-        let request = bad
-            .iter()
-            .fold(get("/hello"), |request, id| request.header("x-request-id", *id));
+        let request =
+            bad.iter().fold(get("/hello"), |request, id| request.header("x-request-id", *id));
         let answer = bench.send(request).await;
         let id = answer.header("x-request-id").expect("an id");
         let made = Uuid::parse_str(id).expect("a UUID");
@@ -85,13 +84,21 @@ async fn a_line_says_who_asked_for_what_and_how_it_ended() {
         (get("/nowhere/c4n4ry?c4n4ry"), "", ("edge", "GET", "-", None, 404, 0)),
         (method(Method::HEAD), "", ("things", "HEAD", "/hello", None, 200, 0)),
         (method(Method::OPTIONS), "", ("edge", "OPTIONS", "-", None, 204, 0)),
-        (method(Method::from_bytes(b"C4N4RY").expect("a token")), "", (
-            "edge", "OTHER", "-", None, 405, 0,
-        )),
+        (
+            method(Method::from_bytes(b"C4N4RY").expect("a token")),
+            "",
+            ("edge", "OTHER", "-", None, 405, 0),
+        ),
     ] {
         let (answer, line) = bench.send_and_see(request, body).await;
-        let seen =
-            (line.module, line.method, line.route.as_str(), line.subject, line.status, line.bytes_in);
+        let seen = (
+            line.module,
+            line.method,
+            line.route.as_str(),
+            line.subject,
+            line.status,
+            line.bytes_in,
+        );
         assert_eq!(seen, expected);
         assert_eq!((line.time, line.client.as_str()), (NOW, "192.0.2.7"));
         let sent = if line.method == "HEAD" { 0 } else { answer.body.len() };
@@ -106,9 +113,18 @@ async fn header_values_that_are_no_text_are_nobodys_downfall() {
     let bench = bench();
     let odd = HeaderValue::from_bytes(b"\xff\xfe").expect("a value");
     for name in [
-        "x-request-id", "traceparent", "authorization", "request-timeout", "origin",
-        "if-none-match", "if-match", "content-type", "content-encoding", "client-version",
-        "x-forwarded-for", "access-control-request-method",
+        "x-request-id",
+        "traceparent",
+        "authorization",
+        "request-timeout",
+        "origin",
+        "if-none-match",
+        "if-match",
+        "content-type",
+        "content-encoding",
+        "client-version",
+        "x-forwarded-for",
+        "access-control-request-method",
     ] {
         for path in ["/search?word=a", "/me", "/things"] {
             let answer = bench.send(get(path).header(name, odd.clone())).await;

@@ -7,9 +7,9 @@ use std::{
 };
 
 use mainstay_core::{
-    Authenticator, BoxFault, Caller, CallerFuture, Clock, Code, Decision, Fault, Health, HealthCheck,
-    HealthFuture, Kind, Limiter, Policy, RequestLine, RequestLog, RoleName, Secret, Subject,
-    Timestamp, Verdict,
+    Authenticator, BoxFault, Caller, CallerFuture, Clock, Code, Decision, Fault, Health,
+    HealthCheck, HealthFuture, Kind, Limiter, Policy, RequestLine, RequestLog, RoleName, Secret,
+    Subject, Timestamp, Verdict,
 };
 use uuid::Uuid;
 
