@@ -354,7 +354,10 @@ mod tests {
     #[test]
     fn a_query_has_defaults_and_a_bad_cursor_is_a_problem_of_its_field() {
         let contract = Contract::of::<ListUsers>().expect("a contract");
-        let listing = |query: &str| Listing::try_from(contract.read_query(query).expect("valid"));
+        let listing = |query: &str| {
+            let query: ListUsers = contract.read_query(query).expect("within the contract");
+            Listing::try_from(query)
+        };
         let first = listing("").expect("the first page");
         assert_eq!((first.after, first.limit, first.email), (Position::START, 20, None));
         let Err(ListError::Cursor(problems)) = listing("limit=100&cursor=mine") else {

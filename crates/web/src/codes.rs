@@ -87,3 +87,53 @@ pub const fn kind_name(kind: Kind) -> &'static str {
         _ => "internal",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every kind there is; `Kind` cannot be enumerated.
+    const KINDS: [Kind; 19] = [
+        Kind::Malformed,
+        Kind::Invalid,
+        Kind::Unauthenticated,
+        Kind::Forbidden,
+        Kind::NotFound,
+        Kind::MethodNotAllowed,
+        Kind::SlowClient,
+        Kind::Conflict,
+        Kind::Gone,
+        Kind::PreconditionFailed,
+        Kind::TooLarge,
+        Kind::UriTooLong,
+        Kind::UnsupportedMedia,
+        Kind::RateLimited,
+        Kind::HeadTooLarge,
+        Kind::Overloaded,
+        Kind::Unavailable,
+        Kind::Timeout,
+        Kind::Internal,
+    ];
+
+    #[test]
+    fn only_a_defect_is_answered_as_one() {
+        for kind in KINDS {
+            let defect = kind == Kind::Internal;
+            assert_eq!(status(kind) == StatusCode::INTERNAL_SERVER_ERROR, defect, "{kind:?}");
+            assert_eq!(kind_name(kind) == "internal", defect, "{kind:?}");
+        }
+        assert_eq!(KINDS.map(kind_name).into_iter().collect::<BTreeSet<_>>().len(), KINDS.len());
+    }
+
+    #[test]
+    fn a_code_is_one_name_with_one_sentence() {
+        let names: BTreeSet<_> = ALL.iter().map(|code| code.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for code in ALL {
+            assert!(code.name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{code}");
+            assert!(!code.meaning.ends_with('.'), "{code}");
+        }
+    }
+}

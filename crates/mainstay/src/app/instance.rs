@@ -6,7 +6,7 @@ use std::{
 };
 
 use mainstay_core::{Clock, HealthCheck, RequestLog, SystemClock};
-use mainstay_store::{Database, LocalLimiter, LocalLimiterOptions, MigrateError};
+use mainstay_store::{Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions, MigrateError};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
     edge::{Breach, ProblemObserver},
@@ -206,7 +206,7 @@ pub(crate) async fn offline() -> Result<Resources, Failure> {
     let url = "sqlite::memory:".parse().map_err(|error: mainstay_store::UrlError| {
         Failure::unexpected("no database in memory", &error)
     })?;
-    let database = Database::open(&url, &Default::default())
+    let database = Database::open(&url, &DatabaseOptions::default())
         .await
         .map_err(|error| Failure::unexpected("no database in memory", &error))?;
     Ok(resources(database, &Overrides::default()))

@@ -172,3 +172,21 @@ fn last_segment(type_name: &'static str) -> &'static str {
     let plain = generic.map_or(type_name, |(plain, _)| plain);
     plain.rsplit("::").find(|segment| !segment.starts_with('{')).unwrap_or(type_name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_is_called_by_the_last_word_of_its_path() {
+        for (path, name) in [
+            ("accounts::users::routes::create", "create"),
+            ("accounts::users::routes::create<accounts::users::Guest>", "create"),
+            ("accounts::users::routes::routes::{{closure}}", "routes"),
+            ("<accounts::Users as accounts::Crud>::list", "list"),
+            ("create", "create"),
+        ] {
+            assert_eq!(last_segment(path), name);
+        }
+    }
+}

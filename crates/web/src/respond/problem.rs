@@ -138,7 +138,8 @@ impl Problem {
             // RFC 9110 section 15.5.2: a 401 names the scheme that would work.
             headers.entry(header::WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
         }
-        let waits = status == StatusCode::SERVICE_UNAVAILABLE;
+        let waits =
+            matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         if let Some(wait) = inner.retry_after.or(waits.then_some(Duration::from_secs(1))) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
@@ -236,4 +237,34 @@ struct Field<'a> {
     pointer: &'a str,
     code: &'a str,
     message: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk is full")]
+    struct Disk;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Store {
+        #[error(transparent)]
+        Disk(#[from] Disk),
+        #[error("the row was not written")]
+        Write(#[source] Disk),
+    }
+
+    #[test]
+    fn a_cause_says_everything_once() {
+        assert_eq!(&*chain(&Store::Disk(Disk)), "the disk is full");
+        assert_eq!(&*chain(&Store::Write(Disk)), "the row was not written: the disk is full");
+    }
+
+    #[test]
+    fn nobody_is_told_to_come_back_too_early() {
+        for (wait, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(wait)), seconds, "{wait} ms");
+        }
+    }
 }

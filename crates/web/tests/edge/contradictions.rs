@@ -14,7 +14,7 @@ use crate::{
     parts::{Lines, Quotas},
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 async fn nothing() -> NoContent {
     NoContent
@@ -107,8 +107,8 @@ fn every_contradiction_has_its_sentence() {
             empty().add(get("/a/{name}", by_id).public()),
             r#"m: GET /a/{name}: the path names ["name"], and the handler takes ["id"] by `Path`"#,
         ),
-        (empty().add(get("/a", by_id).public()), r#"the path names [], and the handler takes"#),
-        (empty().add(get("/a/{id}", nothing).public()), r#"the handler takes [] by `Path`"#),
+        (empty().add(get("/a", by_id).public()), "the path names [], and the handler takes"),
+        (empty().add(get("/a/{id}", nothing).public()), "the handler takes [] by `Path`"),
         (
             empty().add(get("/a", nothing).public()).add(get("/a", nothing_else).public()),
             "GET /a is there twice",

@@ -116,6 +116,15 @@ async fn a_client_is_counted_before_anybody_looks_at_its_credential_or_body() {
 }
 
 #[tokio::test]
+async fn what_its_head_rules_out_is_not_counted() {
+    let bench = bench();
+    for request in [post("/strict"), get("/strict"), post("/strict").header("host", "b")] {
+        assert!(bench.send_with(request, "{}").await.status >= 400);
+    }
+    assert_eq!(bench.quotas.charged("things.strict"), 0);
+}
+
+#[tokio::test]
 async fn authorization_is_decided_before_the_body_is_read() {
     let (answer, line) = bench()
         .send_and_see(

@@ -41,6 +41,15 @@ async fn two_requests_never_share_an_id() {
     assert_ne!(first.header("traceresponse"), second.header("traceresponse"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_handler_can_look_at_its_request_and_nobody_else_can() {
+    let request = by("alice", get("/context")).header("x-request-id", "mine");
+    let answer = bench().send(request).await;
+    let expected = ["mine", "192.0.2.7", "10", &ALICE.to_string()];
+    assert_eq!(answer.json(), serde_json::json!(expected));
+    assert!(mainstay_web::current(|_| ()).is_none());
+}
+
 #[tokio::test]
 async fn a_trace_is_continued_in_a_span_of_our_own_and_returned() {
     let bench = bench();

@@ -16,18 +16,18 @@ use axum::{
 use mainstay_core::{Code, Fault, FaultSet, Kind, Precondition};
 use mainstay_web::{
     Authenticated, Body, Created, Headers, IfMatch, Json, Limit, NoContent, Page, Path, Query,
-    Routes, SelfOr, SignedIn, Tagged, Use, codes,
+    Routes, SelfOr, SignedIn, Tagged, Use, codes, current,
     endpoint::{Operation, Respond, ResponseSpec},
     get, post, put,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use uuid::Uuid;
 
 use crate::parts::ADMIN;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The deadline of `/slow`.
 pub(crate) const SLOW_DEADLINE: Duration = Duration::from_millis(50);
@@ -67,6 +67,7 @@ pub(crate) fn routes(probe: Probe) -> Routes<Probe> {
     Routes::new("things", probe)
         .add(get("/hello", hello).public().unlimited(WHY).summary("Says hello"))
         .add(post("/hello", say).public().unlimited(WHY))
+        .add(get("/context", context).allow(Authenticated))
         .add(get("/things/{id}", find).allow(SelfOr(ADMIN)))
         .add(put("/things/{id}", replace).allow(Authenticated))
         .add(post("/things", create).public())
@@ -100,6 +101,17 @@ async fn hello() -> Json<Greeting> {
 /// Takes no body, whatever is sent.
 async fn say() -> NoContent {
     NoContent
+}
+
+/// What a handler, or a log event in it, can know without being told.
+async fn context() -> Json<Vec<String>> {
+    let told = current(|context| {
+        let caller = context.caller().map(|caller| caller.subject.to_string());
+        let left = context.deadline().duration_since(Instant::now()).as_secs().to_string();
+        let known = [context.id().to_string(), context.client().to_string(), left];
+        known.into_iter().chain(caller).collect()
+    });
+    Json(told.unwrap_or_default())
 }
 
 #[derive(Deserialize, JsonSchema)]
