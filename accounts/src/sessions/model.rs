@@ -2,9 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use mainstay::core::{Caller, Secret, Timestamp};
+use mainstay::core::{Caller, Secret, Timestamp, new_id};
 use sha2::{Digest, Sha256};
-use uuid::{NoContext, Uuid};
+use uuid::Uuid;
 
 use crate::users::{Email, PasswordVersion, User, UserId};
 
@@ -23,9 +23,7 @@ pub(crate) struct SessionId(pub(crate) Uuid);
 impl SessionId {
     /// A new id, which sorts by `now`.
     pub(crate) fn new(now: Timestamp) -> Self {
-        let seconds = now.as_second().unsigned_abs();
-        let nanoseconds = now.subsec_nanosecond().unsigned_abs();
-        Self(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)))
+        Self(new_id(now))
     }
 
     /// The session that a caller came with.

@@ -3,9 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use mainstay::{
-    core::{
-        Authenticator, BoxFault, Caller, CallerFuture, Clock, Code, FaultSet, Secret, Timestamp,
-    },
+    core::{Authenticator, BoxFault, Caller, CallerFuture, Clock, Code, FaultSet, Secret},
     store::StoreError,
 };
 
@@ -44,7 +42,7 @@ impl Sessions {
         let Credentials { email, password } = credentials;
         let verified = self.0.users.verify_password(email, password).await?;
         let user = verified.ok_or(CreateError::InvalidCredentials)?;
-        let (session, token) = (Session::new(&user, self.now()), Token::generate());
+        let (session, token) = (Session::new(&user, self.0.clock.now()), Token::generate());
         self.0.repository.make_room(&session).await?;
         self.0.repository.create(&session, token.hash()).await?;
         Ok((session, token))
@@ -52,7 +50,7 @@ impl Sessions {
 
     /// The caller's sessions that have not expired, newest first.
     pub(crate) async fn list(&self, caller: &Caller) -> Result<Vec<Session>, StoreError> {
-        let now = self.now();
+        let now = self.0.clock.now();
         let mut sessions = self.0.repository.list(caller.subject.into()).await?;
         sessions.retain(|session| now < session.expires_at);
         Ok(sessions)
@@ -81,18 +79,11 @@ impl Sessions {
         let Some(token) = Token::parse(credential) else { return Ok(None) };
         let Some(session) = self.0.repository.find(token.hash()).await? else { return Ok(None) };
         let Some(user) = self.0.users.find(session.user).await? else { return Ok(None) };
-        Ok(session.is_good(&user, self.now()).then(|| Caller {
+        Ok(session.is_good(&user, self.0.clock.now()).then(|| Caller {
             subject: user.id.into(),
             roles: user.role.names(),
             credential: session.id.0,
         }))
-    }
-
-    /// The time to the microsecond, as the store keeps it: what is answered now is what is read
-    /// later.
-    fn now(&self) -> Timestamp {
-        let now = self.0.clock.now();
-        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 }
 

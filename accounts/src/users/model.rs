@@ -2,10 +2,10 @@
 //! that is published for it; a type here says what the text is.
 
 use mainstay::{
-    core::{Pii, RoleName, Secret, Subject, Timestamp},
+    core::{Pii, RoleName, Secret, Subject, Timestamp, new_id},
     passwords::PasswordHash,
 };
-use uuid::{NoContext, Uuid};
+use uuid::Uuid;
 
 /// The role that may see and change everybody.
 pub(crate) const ADMIN: RoleName = RoleName("admin");
@@ -17,9 +17,7 @@ pub(crate) struct UserId(pub(crate) Uuid);
 impl UserId {
     /// A new id, which sorts by `now`.
     pub(crate) fn new(now: Timestamp) -> Self {
-        let seconds = now.as_second().unsigned_abs();
-        let nanoseconds = now.subsec_nanosecond().unsigned_abs();
-        Self(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)))
+        Self(new_id(now))
     }
 }
 

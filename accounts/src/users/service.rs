@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use mainstay::{
-    core::{Caller, Clock, Precondition, Secret, Timestamp},
+    core::{Caller, Clock, Precondition, Secret},
     passwords::Passwords,
     store::StoreError,
 };
@@ -138,7 +138,7 @@ impl Users {
     }
 
     fn fresh(&self, email: Email, name: UserName, role: Role) -> User {
-        let created_at = self.now();
+        let created_at = self.0.clock.now();
         User {
             id: UserId::new(created_at),
             email,
@@ -149,13 +149,6 @@ impl Users {
             password_version: PasswordVersion::FIRST,
             created_at,
         }
-    }
-
-    /// The time to the microsecond, as the store keeps it: what is answered now is what is read
-    /// later.
-    fn now(&self) -> Timestamp {
-        let now = self.0.clock.now();
-        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 }
 

@@ -26,15 +26,14 @@ fn check(output: &Output, code: i32, texts: &[&str]) {
 async fn a_taken_port_ends_the_start_with_what_why_and_fix() {
     let folders = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
     let first = Service::start(folders[0].path(), &[]).await;
-    let (api, ops) = (first.api.port().to_string(), first.ops.port().to_string());
-    for (variable, environment) in [
-        ("PORT", [("PORT", api.as_str()), ("OPS_PORT", "0")]),
-        ("OPS_PORT", [("PORT", "0"), ("OPS_PORT", ops.as_str())]),
-    ] {
+    for (variable, other, address) in
+        [("PORT", "OPS_PORT", first.api), ("OPS_PORT", "PORT", first.ops)]
+    {
+        let port = address.port().to_string();
+        let environment = [(variable, port.as_str()), (other, "0")];
         let second = run_in(folders[1].path(), &["serve"], &environment, "");
         assert_eq!(second.code, Some(1), "{second:?}");
-        let what =
-            format!("error: cannot listen on 127.0.0.1:{}", environment[0].1.max(environment[1].1));
+        let what = format!("error: cannot listen on {address}");
         for text in [&*what, "  why: ", "  fix: stop the other process", variable] {
             assert!(second.stderr.contains(text), "{text:?} is not in {}", second.stderr);
         }

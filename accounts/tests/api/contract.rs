@@ -106,7 +106,6 @@ fn walk<'a>(app: &'a TestApp, admin: &'a Person, session: &str) -> Vec<(&'static
         ("/users", signed(app.get("/users?limit=0&cursor=x"))),
         ("/users", signed(app.get("/users?cursor=x"))),
         ("/users", app.get("/users")),
-        ("/users", signed(app.get("/users")).header("request-timeout", "0")),
         ("/users/{id}", signed(app.get(&own))),
         ("/users/{id}", signed(app.get(&own)).header("if-none-match", "*")),
         ("/users/{id}", signed(app.get(&unknown))),

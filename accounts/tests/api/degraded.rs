@@ -137,7 +137,7 @@ async fn a_broken_schema_is_an_internal_error_that_tells_clients_nothing() {
         }
         let line = line_of(&app, &reply);
         let cause = line["cause"].as_str().expect("a cause");
-        assert!(cause.contains("no such table: sessions"), "{cause}");
+        assert!(cause.contains("sessions"), "the log names the statement: {cause}");
     }
     let other = registration(&app, "bob@example.com").send().await;
     assert_outcome(&other, 201, "", "what needs no sessions");

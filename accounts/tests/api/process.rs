@@ -135,7 +135,7 @@ impl Service {
         status.await.code()
     }
 
-    /// Ends it without a warning, as a power cut would.
+    /// Ends it without a warning.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");

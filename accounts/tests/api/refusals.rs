@@ -54,7 +54,7 @@ async fn bytes_that_are_no_request_are_refused_in_the_common_shape() {
             "HEAD_TOO_LARGE",
         ),
         ("a long target", get(&format!("/{}", &long[..8192]), host), 414, "URI_TOO_LONG"),
-        ("a huge target", get(&format!("/{long}"), host), 414, "URI_TOO_LONG"),
+        ("a target without end", format!("GET /{long}"), 414, "URI_TOO_LONG"),
         ("a long query", get(&format!("/me?{}", &long[..8192]), host), 414, "URI_TOO_LONG"),
         ("no host", get("/me", ""), 400, "INVALID_HOST"),
         ("two hosts", get("/me", "Host: a\r\nHost: a\r\n"), 400, "INVALID_HOST"),
@@ -190,13 +190,14 @@ async fn a_request_id_is_taken_if_it_is_well_formed() {
 }
 
 #[tokio::test]
-async fn a_deadline_of_the_callers_own_can_only_be_shorter() {
+async fn a_caller_may_shorten_the_deadline_and_not_lengthen_it() {
     let app = start().await;
     let ada = Person::join(&app, "ada").await;
-    for (given, status) in [("0", 504), ("60", 200), ("-1", 200), ("soon", 200), ("inf", 200)] {
-        let call = app.get("/me").bearer(&ada.token).header("request-timeout", given);
-        assert_eq!(call.send().await.status.as_u16(), status, "{given}");
+    for given in ["60", "1e9", "inf", "-1", "NaN", "soon", ""] {
+        let reply = app.get("/me").bearer(&ada.token).header("request-timeout", given);
+        assert_outcome(&reply.send().await, 200, "", given);
     }
-    let late = app.get("/me").bearer(&ada.token).header("request-timeout", "0").send().await;
-    check(&late, 504, "DEADLINE_EXCEEDED", "no time at all");
+    let headers = "Host: a\r\nContent-Type: application/json\r\nContent-Length: 50";
+    let request = format!("POST /users HTTP/1.1\r\n{headers}\r\nRequest-Timeout: 0.05\r\n\r\n{{");
+    check(&answer(&app, request).await, 504, "DEADLINE_EXCEEDED", "half a body");
 }

@@ -111,23 +111,20 @@ async fn a_credential_is_one_bearer_token() {
         values.iter().fold(call, |call, value| call.header("authorization", value))
     };
     let token = &ada.token;
+    let invalid = "Bearer error=\"invalid_token\"";
     for (values, status, challenge) in [
         (vec![], 401, "Bearer"),
         (vec![format!("Bearer {token}")], 200, ""),
         (vec![format!("bEaReR  {token}")], 200, ""),
-        (vec![format!("Basic {token}")], 401, "Bearer error=\"invalid_token\""),
-        (vec![token.clone()], 401, "Bearer error=\"invalid_token\""),
-        (vec!["Bearer ".to_owned()], 401, "Bearer error=\"invalid_token\""),
-        (vec![format!("Bearer {}", "x".repeat(4000))], 401, "Bearer error=\"invalid_token\""),
-        (
-            vec![format!("Bearer {token}"), format!("Bearer {token}")],
-            401,
-            "Bearer error=\"invalid_token\"",
-        ),
+        (vec![format!("Basic {token}")], 401, "Bearer"),
+        (vec![token.clone()], 401, "Bearer"),
+        (vec!["Bearer ".to_owned()], 401, invalid),
+        (vec![format!("Bearer {}", "x".repeat(4000))], 401, invalid),
+        (vec![format!("Bearer {token}"), format!("Bearer {token}")], 401, invalid),
     ] {
         let reply = with(&values).send().await;
         let found = (reply.status.as_u16(), reply.header("www-authenticate"));
-        assert_eq!(found, (status, challenge), "{} header lines", values.len());
+        assert_eq!(found, (status, challenge), "{values:?}");
     }
     let in_query = app.get(&format!("/me?access_token={token}")).send().await;
     assert_outcome(&in_query, 401, "UNAUTHENTICATED", "a token in the query is none");

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 /// Where a service reads the time.
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// Wall-clock time: for expiry dates and records. May jump.
+    /// Wall-clock time: for expiry dates and records. May jump. Whole microseconds, which is what
+    /// databases keep: what is answered now is what is read later.
     fn now(&self) -> Timestamp;
 
     /// Time since an arbitrary start that never goes backwards: for windows and durations.
@@ -35,7 +36,8 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     fn monotonic(&self) -> Duration {

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use mainstay::core::{Pii, RoleName};
+use mainstay::core::{Pii, RoleName, Timestamp};
 use mainstay_testing::ManualClock;
 
 use super::{

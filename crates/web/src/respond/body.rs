@@ -107,8 +107,9 @@ impl Respond for NoContent {
     }
 }
 
-/// 200 with one page of a list: `{"items": […], "next_cursor": "…" | null}`.
+/// One page of a list. Answered with 200.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The entries of this page, in the list's order.
     pub items: Vec<T>,
