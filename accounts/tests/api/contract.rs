@@ -143,10 +143,10 @@ async fn every_answer_of_every_operation_is_as_published() {
     let ids = sessions["items"].as_array().expect("a list").iter().map(|s| text(&s["id"]));
     let other = ids.into_iter().find(|id| *id != current).expect("two sessions");
 
-    let mut met = BTreeSet::new();
+    let mut walked = BTreeSet::new();
     let mut meet = |method: String, path: &str, reply: &Reply| {
         contract.check(&method, path, reply);
-        met.insert((path.to_owned(), method));
+        walked.insert((path.to_owned(), method));
     };
     for (path, call) in walk(&app, &admin, &other) {
         let method = call.method().to_string();
@@ -167,7 +167,7 @@ async fn every_answer_of_every_operation_is_as_published() {
         .paths()
         .into_iter()
         .flat_map(|(path, methods)| methods.into_iter().map(move |method| (path.clone(), method)));
-    assert_eq!(met, every.collect(), "an operation was not walked");
+    assert_eq!(walked, every.collect(), "an operation was not walked");
 }
 
 #[tokio::test]

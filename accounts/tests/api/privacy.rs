@@ -33,16 +33,43 @@ fn spellings() -> Vec<String> {
     spellings
 }
 
+/// Where a text holds a canary, and as what.
+fn find<'s>(haystack: &str, spellings: &'s [String]) -> Option<(usize, &'s str)> {
+    let lower = haystack.to_ascii_lowercase();
+    spellings.iter().find_map(|spelling| {
+        let at = haystack.find(spelling.as_str()).or_else(|| lower.find(spelling.as_str()))?;
+        Some((at, spelling.as_str()))
+    })
+}
+
 /// Asserts that a text holds no canary in any spelling.
 fn check(what: &str, haystack: &str, spellings: &[String]) {
-    let lower = haystack.to_lowercase();
-    for spelling in spellings {
-        let at = haystack.find(spelling.as_str()).or_else(|| lower.find(spelling.as_str()));
-        if let Some(at) = at {
-            let around: String = haystack[at.saturating_sub(200)..].chars().take(400).collect();
-            panic!("{what} holds the canary as {spelling}: …{around}…");
+    if let Some((at, spelling)) = find(haystack, spellings) {
+        let bytes = &haystack.as_bytes()[at.saturating_sub(200)..];
+        let around = String::from_utf8_lossy(&bytes[..bytes.len().min(400)]).into_owned();
+        panic!("{what} holds the canary as {spelling}: …{around}…");
+    }
+}
+
+#[test]
+fn a_canary_is_found_however_it_is_written() {
+    let spellings = spellings();
+    for canary in [CANARY, NUMBER] {
+        let each = |form: fn(u8) -> String| canary.bytes().map(form).collect::<String>();
+        let mut written = vec![
+            canary.to_uppercase(),
+            each(|byte| format!("%{byte:02X}")),
+            each(|byte| format!("\\u{byte:04X}")),
+            each(|byte| format!("{byte:02X}")),
+        ];
+        for around in ["", "x", "xy"] {
+            written.push(STANDARD.encode(format!("{around}{canary}{around}")));
+        }
+        for text in written {
+            assert!(find(&format!("before {text} behind"), &spellings).is_some(), "{text}");
         }
     }
+    assert!(find("nothing of the kind", &spellings).is_none());
 }
 
 /// Headers that carry canaries; none of them is the service's business.
@@ -232,9 +259,9 @@ async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
     assert!(!log.contains(&token) && !log.contains("mst_"), "a token is logged");
     let lines = lines(&log);
     let requests: Vec<_> = lines.iter().filter(|line| line["msg"] == "request").collect();
-    requests.iter().for_each(|line| assert_request_line(line));
     assert_eq!(requests.len(), answered.len() + before + 3, "one line for each request");
     for line in &requests {
+        assert_request_line(line);
         if let Some(reply) = line["id"].as_str().and_then(|id| answered.remove(id)) {
             assert_eq!(line["status"], reply.status.as_u16(), "{line}");
             assert_eq!(line["code"].as_str().unwrap_or_default(), reply.code(), "{line}");

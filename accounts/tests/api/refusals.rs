@@ -4,7 +4,7 @@ use accounts::Accounts;
 use mainstay_testing::{Reply, TestApp};
 use serde_json::json;
 
-use crate::support::{Person, assert_outcome, options, start};
+use crate::support::{Person, assert_outcome, options, registration, start};
 
 /// Asserts a refusal in the one shape that all of them have.
 fn check(reply: &Reply, status: u16, code: &str, case: &str) {
@@ -197,7 +197,8 @@ async fn a_caller_may_shorten_the_deadline_and_not_lengthen_it() {
         let reply = app.get("/me").bearer(&ada.token).header("request-timeout", given);
         assert_outcome(&reply.send().await, 200, "", given);
     }
-    let headers = "Host: a\r\nContent-Type: application/json\r\nContent-Length: 50";
-    let request = format!("POST /users HTTP/1.1\r\n{headers}\r\nRequest-Timeout: 0.05\r\n\r\n{{");
-    check(&answer(&app, request).await, 504, "DEADLINE_EXCEEDED", "half a body");
+    let neighbour = app.neighbour();
+    neighbour.run("BEGIN IMMEDIATE");
+    let call = registration(&app, "bob@example.com").header("request-timeout", "0.05");
+    check(&call.send().await, 504, "DEADLINE_EXCEEDED", "behind a lock");
 }

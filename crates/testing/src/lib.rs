@@ -1,5 +1,6 @@
 //! The test kit. A test starts the service by the production builder and changes five things: the
-//! database's place, the ports, the clock, where the log goes, and that an undeclared answer panics.
+//! database's place, the ports, the clock, where the log goes, and that an undeclared answer
+//! panics.
 
 mod app;
 mod client;
