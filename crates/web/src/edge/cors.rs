@@ -1,4 +1,5 @@
-//! Cross-origin calls from browsers: off, or for a list of origins (<https://fetch.spec.whatwg.org>).
+//! Cross-origin calls from browsers: off, or for a list of origins
+//! (<https://fetch.spec.whatwg.org>).
 
 use axum::{
     extract::Request,

@@ -33,7 +33,8 @@ impl<'a> PathParams<'a> {
 /// the thing behind the path exists.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an access policy",
-    note = "use `Authenticated`, a role (`RoleName(\"admin\")`) or `SelfOr(role)`, or implement `Policy`"
+    note = "use `Authenticated`, a role (`RoleName(\"admin\")`) or `SelfOr(role)`, \
+            or implement `Policy`"
 )]
 pub trait Policy: Send + Sync + 'static {
     /// Whether the call may go on.

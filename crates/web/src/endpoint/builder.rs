@@ -77,7 +77,9 @@ impl<S, A> std::fmt::Debug for Endpoint<S, A> {
 macro_rules! methods {
     ($($name:ident $method:ident),*) => {
         $(
-            #[doc = concat!("A `", stringify!($method), "` endpoint at `path`, with parameters as `{name}`.")]
+            #[doc = concat!("A `", stringify!($method), "` endpoint at `path`.")]
+            ///
+            /// Parameters of the path are written `{name}`.
             pub fn $name<H, T, S>(path: &'static str, handler: H) -> Endpoint<S>
             where
                 H: Handler<T, S>,

@@ -86,7 +86,8 @@ async fn collect(
     let mut rest = BytesMut::new();
     let mut total = 0;
     while let Some(frame) = body.frame().await {
-        // The connection broke or the chunks do not parse: whoever sent this will not read an answer.
+        // The connection broke or the chunks do not parse: whoever sent this will not read an
+        // answer.
         let frame = frame
             .map_err(|_| Problem::new(codes::MALFORMED_JSON).with_detail("the body ended early"))?;
         let Ok(data) = frame.into_data() else { continue };

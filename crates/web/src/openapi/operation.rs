@@ -88,8 +88,8 @@ fn success(response: &ResponseSpec) -> Value {
     value
 }
 
-/// The problem shape with `code` narrowed to what this endpoint can answer at this status, so that a
-/// client can branch exhaustively.
+/// The problem shape with `code` narrowed to what this endpoint can answer at this status, so that
+/// a client can branch exhaustively.
 fn refusal(codes: &[Code]) -> Value {
     let names: Vec<&str> = codes.iter().map(|code| code.name).collect();
     let meanings: Vec<String> =

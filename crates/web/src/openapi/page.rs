@@ -59,7 +59,8 @@ fn article(html: &mut String, endpoint: &Settled) {
         let (name, schema) = (escape(&parameter.name), escape(&parameter.schema.to_string()));
         let _ = write!(
             html,
-            "<div><code>{name}</code> <span class=\"dim\">{place}, {need}</span> <code>{schema}</code></div>"
+            "<div><code>{name}</code> <span class=\"dim\">{place}, {need}</span> \
+             <code>{schema}</code></div>"
         );
     }
     if let Some(body) = &endpoint.body {

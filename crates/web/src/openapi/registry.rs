@@ -43,8 +43,8 @@ pub fn errors_markdown(codes: &[Code]) -> String {
     }
     text.push_str(
         "\n## Fields\n\n\
-         `VALIDATION_FAILED` lists every input at fault: `in` (body, query, path, header), `pointer`\n\
-         (RFC 6901), `code` and `message`. The rejected value is never repeated.\n\n\
+         `VALIDATION_FAILED` lists every input at fault: `in` (body, query, path, header),\n\
+         `pointer` (RFC 6901), `code` and `message`. The rejected value is never repeated.\n\n\
          | code | meaning |\n|---|---|\n",
     );
     for (code, meaning) in contract::FIELD_CODES {

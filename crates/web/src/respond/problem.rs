@@ -1,4 +1,5 @@
-//! `Problem`: the one shape of everything that goes wrong (RFC 9457), and the only place it is made.
+//! `Problem`: the one shape of everything that goes wrong (RFC 9457), and the only place it is
+//! made.
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
