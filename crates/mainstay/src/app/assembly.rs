@@ -32,6 +32,18 @@ impl Assembly {
         self
     }
 
+    /// Mounts an axum router as it is; see [`EdgeBuilder::mount_raw`]. The reason appears in route
+    /// tables.
+    pub fn mount_raw(
+        mut self,
+        path: &'static str,
+        router: axum::Router,
+        reason: &'static str,
+    ) -> Self {
+        self.edge = self.edge.mount_raw(path, router, reason);
+        self
+    }
+
     /// Says who knows credentials.
     pub fn authenticate_with(mut self, authenticator: impl Authenticator) -> Self {
         self.authenticator = Some(Arc::new(authenticator));

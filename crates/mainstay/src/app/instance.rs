@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use mainstay_core::{Clock, HealthCheck, RequestLog, SystemClock};
+use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
 use mainstay_store::{Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions, MigrateError};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
@@ -65,12 +65,14 @@ impl Instance {
         let resources = open::<A>(framework, &overrides).await?;
         let Prepared { edge, readiness, ops_edge } =
             prepare::<A>(framework, settings, &resources, log, overrides)?;
-        let bind = |host, port, what| {
-            Server::bind(SocketAddr::new(host, port), options::server(framework))
-                .map_err(|error| cannot_listen(what, SocketAddr::new(host, port), &error))
+        let bind = |address, options, variable| {
+            Server::bind(address, options).map_err(|error| cannot_listen(variable, address, &error))
         };
-        let server = bind(framework.http.host, framework.http.port, "PORT")?;
-        let probes = bind(framework.ops.host, framework.ops.port, "OPS_PORT")?;
+        let Framework { http, ops, .. } = framework;
+        let api = SocketAddr::new(http.host, http.port);
+        let server = bind(api, options::server(framework), "PORT")?;
+        let ops = SocketAddr::new(ops.host, ops.port);
+        let probes = bind(ops, options::ops_server(framework), "OPS_PORT")?;
         let (shutdown, probes_shutdown) = (Shutdown::new(), Shutdown::new());
         Ok(Self {
             api: local(&server)?,
@@ -157,6 +159,7 @@ pub(crate) fn prepare<A: Application>(
 
     let readiness = ops::Readiness::new(health);
     edge_options.observer = None;
+    let parts = EdgeParts { log: Arc::new(FailuresOnly(parts.log.clone())), ..parts };
     let ops_edge = EdgeBuilder::default()
         .mount(ops::routes(readiness.clone()))
         .build(edge_options, parts)
@@ -229,6 +232,17 @@ pub(crate) fn migration_failure(error: MigrateError) -> Failure {
             Failure::new(explanation.what, why, explanation.fix)
         }
         MigrateError::Store(error) => Failure::unexpected("the migrations failed", &error),
+    }
+}
+
+/// A probe that succeeds says nothing that its absence would not.
+struct FailuresOnly(Arc<dyn RequestLog>);
+
+impl RequestLog for FailuresOnly {
+    fn record(&self, line: &RequestLine<'_>) {
+        if line.status >= 400 {
+            self.0.record(line);
+        }
     }
 }
 

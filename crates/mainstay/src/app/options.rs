@@ -1,5 +1,7 @@
 //! From configuration to the options of the parts.
 
+use std::time::Duration;
+
 use axum::http::HeaderValue;
 use mainstay_store::{DatabaseOptions, DatabaseUrl};
 use mainstay_web::{
@@ -14,6 +16,9 @@ use crate::config::{self, Framework, Hsts};
 /// Two years: what browsers' preload lists ask for.
 const TRANSPORT_SECURITY: HeaderValue =
     HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+/// A probe takes milliseconds.
+const OPS_DRAIN: Duration = Duration::from_secs(1);
 
 pub(super) fn edge<A: Application>(framework: &Framework) -> EdgeOptions {
     let Framework { http, limits, .. } = framework;
@@ -57,6 +62,11 @@ pub(super) fn server(framework: &Framework) -> ServerOptions {
         drain_deadline: shutdown.drain_deadline,
         ..ServerOptions::default()
     }
+}
+
+/// The probes outlive the API's drain and have none of their own.
+pub(super) fn ops_server(framework: &Framework) -> ServerOptions {
+    ServerOptions { pre_drain: Duration::ZERO, drain_deadline: OPS_DRAIN, ..server(framework) }
 }
 
 pub(super) fn database(framework: &Framework) -> Result<(DatabaseUrl, DatabaseOptions), Failure> {

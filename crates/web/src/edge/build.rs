@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, sync::atomic::Ato
 use axum::http::{HeaderValue, Method};
 use mainstay_core::{Code, Location, Policy as LimitPolicy};
 
-use super::{Edge, EdgeOptions, EdgeParts, Resource, finish};
+use super::{Edge, EdgeOptions, EdgeParts, Resource, finish, raw};
 use crate::{
     codes,
     endpoint::{
@@ -47,6 +47,24 @@ impl EdgeBuilder {
         let module = routes.module;
         self.drafts
             .extend(routes.endpoints.into_iter().map(|(draft, serve)| (module, draft, serve)));
+        self
+    }
+
+    /// Mounts an axum router on `path` and everything below, as it is. Foreign layers come in this
+    /// way, around such a router.
+    ///
+    /// It gets ids, a request line, the default limit and deadline, and the panic guard. Access,
+    /// validation and the shape of its errors are its own affair, which is why route tables show the
+    /// reason. It sees the whole path.
+    #[must_use]
+    pub fn mount_raw(
+        mut self,
+        path: &'static str,
+        router: axum::Router,
+        reason: &'static str,
+    ) -> Self {
+        let drafts = raw::drafts(path, router, reason);
+        self.drafts.extend(drafts.map(|(draft, serve)| ("raw", draft, serve)));
         self
     }
 
@@ -115,6 +133,7 @@ impl Settling<'_> {
             parameters: operation.parameters,
             responses: operation.responses,
             codes,
+            raw: draft.raw,
             serve,
         }
     }
@@ -181,7 +200,7 @@ impl Settling<'_> {
         let mut template: Vec<_> = names.iter().map(String::as_str).collect();
         taken.sort_unstable();
         template.sort_unstable();
-        if taken != template {
+        if taken != template && draft.raw.is_none() {
             wrong.push(format!(
                 "the path names {template:?}, and the handler takes {taken:?} by `Path`"
             ));

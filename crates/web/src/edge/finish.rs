@@ -96,6 +96,9 @@ impl Edge {
         response: &Response,
         problem: Option<Problem>,
     ) -> Option<Problem> {
+        if endpoint.raw.is_some() {
+            return problem;
+        }
         let status = response.status();
         let refusal = status.is_client_error() || status.is_server_error();
         let breach = match problem {

@@ -133,7 +133,8 @@ impl Resource {
         let exact = self.endpoints.iter().find(|endpoint| endpoint.method == *method);
         // HEAD is GET whose body hyper leaves out (RFC 9110 section 9.3.2).
         let as_get = || self.endpoints.iter().find(|endpoint| endpoint.method == Method::GET);
-        exact.or_else(|| (*method == Method::HEAD).then(as_get).flatten())
+        let raw = || self.endpoints.iter().find(|endpoint| endpoint.raw.is_some());
+        exact.or_else(|| (*method == Method::HEAD).then(as_get).flatten()).or_else(raw)
     }
 
     fn without_endpoint(&self, request: &Request, cors: &super::Cors) -> Result<Route, Problem> {

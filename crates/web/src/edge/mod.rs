@@ -15,6 +15,7 @@ mod line;
 mod options;
 mod panic_guard;
 mod principal;
+mod raw;
 mod service;
 
 use std::{

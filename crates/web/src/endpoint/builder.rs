@@ -57,6 +57,8 @@ pub(crate) struct Draft {
     pub(crate) limit: LimitDecision,
     pub(crate) deadline: DeadlineDecision,
     pub(crate) body_bytes_max: Option<usize>,
+    /// For a router that speaks for itself: why.
+    pub(crate) raw: Option<&'static str>,
 }
 
 /// An endpoint under construction. `A` says whether access has been decided; only a [`Decided`]
@@ -107,6 +109,7 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
             limit: LimitDecision::Default,
             deadline: DeadlineDecision::Default,
             body_bytes_max: None,
+            raw: None,
         };
         let bind = Box::new(move |state: S| -> Serve {
             Arc::new(move |request| Box::pin(handler.clone().call(request, state.clone())))

@@ -15,8 +15,8 @@ use crate::respond::Problem;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of an endpoint: it does not describe itself",
     label = "not one of Body, Path, Query, Headers, IfMatch, SignedIn, Use",
-    note = "a foreign axum extractor becomes one by `impl Describe for {Self}`, which says what it \
-            takes from the request and which codes it can answer"
+    note = "wrap a foreign axum extractor in a type of your own and implement `Describe` for that: \
+            it says what is taken from the request and which codes can be answered"
 )]
 pub trait Describe {
     /// Adds what this part takes, answers and may refuse.

@@ -118,6 +118,9 @@ pub(crate) struct Settled {
     pub(crate) responses: Vec<ResponseSpec>,
     /// The closed set, sorted.
     pub(crate) codes: Vec<Code>,
+    /// For a router that speaks for itself: why. It answers every method, and its answers are held
+    /// to no contract.
+    pub(crate) raw: Option<&'static str>,
     pub(crate) serve: Serve,
 }
 

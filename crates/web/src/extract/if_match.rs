@@ -59,8 +59,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// A version exactly as an `ETag` of ours says it: tags are equal character by character, so `007` is
-/// not 7.
+/// A version exactly as an `ETag` of ours says it: tags are equal character by character, so `007`
+/// is not 7.
 fn parsed(text: &str) -> Option<i64> {
     text.parse::<i64>().ok().filter(|version| version.to_string() == text)
 }

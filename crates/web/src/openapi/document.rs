@@ -27,7 +27,8 @@ impl Document {
         schemas: Schemas,
     ) -> Self {
         let mut paths = Map::new();
-        for endpoint in endpoints {
+        // A raw router has no contract to publish.
+        for endpoint in endpoints.iter().filter(|endpoint| endpoint.raw.is_none()) {
             // OpenAPI has no sign for the rest of a path.
             let path = endpoint.path.replace("{*", "{");
             let item = paths.entry(path).or_insert_with(|| json!({}));

@@ -46,7 +46,7 @@ fn row(endpoint: &Settled) -> [String; 8] {
         endpoint.method.to_string(),
         endpoint.path.to_owned(),
         endpoint.module.to_owned(),
-        endpoint.access.label(),
+        endpoint.raw.map_or_else(|| endpoint.access.label(), |reason| format!("raw: {reason}")),
         limit,
         deadline,
         body.unwrap_or_else(|| "-".to_owned()),

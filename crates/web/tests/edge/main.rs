@@ -13,6 +13,7 @@ mod limits;
 mod lines;
 mod parts;
 mod problems;
+mod raw;
 mod readiness;
 mod service;
 mod wire;
