@@ -1,4 +1,4 @@
-//! The reference service: users, sessions and feature flags as a modular monolith.
+//! The reference service: users and sessions as a modular monolith.
 //!
 //! [`Accounts`] joins the modules; each module is a folder with the same seven files.
 

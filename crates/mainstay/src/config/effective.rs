@@ -1,4 +1,4 @@
-//! What is in effect, for the `config` command and the console, and the reference of all knobs.
+//! What is in effect, for the `config` command, and the reference of all knobs.
 
 use std::{
     collections::BTreeMap,
@@ -50,7 +50,7 @@ impl Effective {
 
     /// The reference of all knobs for `docs/configuration.md`: one table for each section.
     pub fn markdown(&self) -> String {
-        let mut page = String::new();
+        let mut page = MARKDOWN_HEAD.to_owned();
         for info in &self.sections {
             let doc = info.doc.trim();
             let _ = write!(page, "## `[{}]`\n\n{doc}\n\n{TABLE_HEAD}", info.name);
@@ -64,6 +64,12 @@ impl Effective {
         page
     }
 }
+
+const MARKDOWN_HEAD: &str = "# Configuration\n\n\
+    Built-in defaults, then a TOML file (`mainstay.toml`, or `--config PATH`), then the environment;\n\
+    the later one wins. Every mistake is reported at once and the process exits with 2 before it\n\
+    opens or binds anything. The command `config` prints what is in effect and where it comes from.\n\
+    This page is generated (`config --markdown`) and a test compares it.\n\n";
 
 const TABLE_HEAD: &str =
     "| key | environment | takes | default | meaning |\n|---|---|---|---|---|\n";

@@ -80,7 +80,7 @@ fn http_chain(http: &Http, loader: &mut Loader) {
 }
 
 section! {
-    /// The listener for operators: health, metrics, console. Keep it away from the public.
+    /// The listener for operators: liveness and readiness. Keep it away from the public.
     pub struct Ops in "ops" {
         /// Address it listens on.
         host: IpAddr = "127.0.0.1", env "OPS_HOST";

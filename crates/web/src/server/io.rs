@@ -30,6 +30,10 @@ use super::exchange::Activity;
 /// Where the three digits are in `HTTP/1.1 400 Bad Request`.
 const STATUS_DIGITS: std::ops::Range<usize> = 9..12;
 
+/// A request line beyond this is what is too large about a head. RFC 9112 section 3 recommends that
+/// a server takes at least 8000 octets; common ones take 8 KiB.
+const LINE_BYTES_MAX: usize = 8192;
+
 /// A socket under hyper's HTTP/1.1 connection.
 #[derive(Debug)]
 pub(super) struct Http1Io<T> {
@@ -37,8 +41,9 @@ pub(super) struct Http1Io<T> {
     activity: Arc<Activity>,
     /// What of the activity had ended when hyper's buffer was last empty.
     flushed: u32,
-    /// Whether the head under way has its request line.
+    /// Whether the head under way has its request line, and how long that is so far.
     line_complete: bool,
+    line_bytes: usize,
     refusal: Option<StatusCode>,
     read_closed: bool,
 }
@@ -50,6 +55,7 @@ impl<T> Http1Io<T> {
             activity,
             flushed: 0,
             line_complete: false,
+            line_bytes: 0,
             refusal: None,
             read_closed: false,
         }
@@ -78,8 +84,13 @@ impl<T> Http1Io<T> {
             }
             self.activity.enter_head();
             self.line_complete = false;
+            self.line_bytes = 0;
         }
-        self.line_complete |= bytes.contains(&b'\n');
+        if !self.line_complete {
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            self.line_complete = end.is_some();
+            self.line_bytes += end.unwrap_or(bytes.len());
+        }
     }
 
     /// Whether `bytes` are hyper's own reply, or more of it.
@@ -95,7 +106,9 @@ impl<T> Http1Io<T> {
         let digits = reply.get(STATUS_DIGITS).unwrap_or_default();
         match StatusCode::from_bytes(digits).unwrap_or(StatusCode::BAD_REQUEST) {
             // RFC 9112 section 3: when it is the target that is too long, say so.
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if !self.line_complete => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+                if !self.line_complete || self.line_bytes > LINE_BYTES_MAX =>
+            {
                 StatusCode::URI_TOO_LONG
             }
             status => status,

@@ -35,6 +35,7 @@ async fn unreadable_heads_are_answered_by_the_service() {
         ("too large, unfinished", 431, format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(20_000))),
         ("too many", 431, with_headers(&"X: a\r\n".repeat(101))),
         ("long target", 414, format!("GET /{}", "x".repeat(20_000))),
+        ("long target, whole head", 414, format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(20_000))),
         ("long target after an empty line", 414, format!("\r\nGET /{}", "x".repeat(20_000))),
     ];
     let count = cases.len() as u64;
