@@ -41,7 +41,7 @@ section! {
         /// Their password.
         password: Option<Secret<String>> = "", env "DB_PASSWORD";
         /// Connections that read at the same time (SQLite has one more, which writes).
-        readers: usize = "4", range 1..=64;
+        readers: usize = "2", range 1..=64;
         /// Longest wait for a lock that another process holds.
         busy_timeout: Duration as ms = "2000", range 1..=60000;
         /// Longest run of one statement.

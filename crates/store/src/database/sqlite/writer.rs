@@ -1,9 +1,10 @@
 //! The thread that writes, with group commit.
 //!
-//! All jobs that wait, up to `batch_max`, share one transaction, each in a savepoint of its own.
-//! An error undoes its own savepoint only. One `COMMIT` makes the group durable, and every member
-//! is answered after it: an error too, because it may rest on a neighbour's uncommitted row. When
-//! nobody else waits the group is one job, and nothing waits for company.
+//! All jobs that wait, up to `batch_max`, share one transaction. A statement that fails undoes
+//! itself, and an interactive transaction has a savepoint of its own, so an error is its member's
+//! only. One `COMMIT` makes the group durable, and every member is answered after it: an error too,
+//! because it may rest on a neighbour's uncommitted row. When nobody else waits the group is one job,
+//! and nothing waits for company.
 //!
 //! SQLite ends the whole transaction by itself when the disk is full or a write is interrupted.
 //! Then the other statements run again in a new group, without the one that did it. An interactive
@@ -131,7 +132,7 @@ impl Writer {
         if !statement.again && !statement.ticket.start() {
             return;
         }
-        let result = self.run_in_savepoint(&statement);
+        let result = self.run_whole(&statement);
         members.push(Member::Statement(statement, result));
     }
 
@@ -144,18 +145,19 @@ impl Writer {
         }
     }
 
-    fn run_in_savepoint(&self, job: &Statement) -> Result<Outcome, StoreError> {
-        savepoint::begin(&self.connection)?;
+    /// Runs one statement whole or not at all.
+    ///
+    /// SQLite undoes a statement that fails (<https://www.sqlite.org/lang_conflict.html>, `ABORT`),
+    /// so it needs no savepoint, which would cost as much as a small insert. Only `FAIL` keeps what
+    /// was written before the error; then the group's transaction is ended, and the others run again.
+    fn run_whole(&self, job: &Statement) -> Result<Outcome, StoreError> {
         let deadline = Instant::now() + self.limits.statement;
+        let changes = self.connection.total_changes();
         let outcome = self.watch.during(deadline, None, || {
             statement::run(&self.connection, Access::Write, job.sql, &job.params)
         });
-        let outcome = outcome.and_then(|outcome| {
-            savepoint::keep(&self.connection)?;
-            Ok(outcome)
-        });
-        if outcome.is_err() {
-            savepoint::undo(&self.connection);
+        if outcome.is_err() && self.connection.total_changes() != changes {
+            savepoint::rollback(&self.connection)?;
         }
         outcome
     }
