@@ -38,7 +38,7 @@ fn total(binary: &str, scenario: &Scenario, folder: &Path, requests: usize) -> R
     let server = Server::start_by(command, folder)
         .context("valgrind; on Debian: apt-get install valgrind")?;
     // A server of its own has an administrator of its own.
-    let own = scenario.header.as_ref().map(|_| crate::reader(&server)).transpose()?;
+    let own = scenario.header.as_ref().map(|_| process::reader(&server)).transpose()?;
     let (path, header) = own.unwrap_or_else(|| (scenario.path.clone(), String::new()));
     load(&server, scenario, &path, &header, requests)?;
     let report = server.stop()?;
@@ -74,7 +74,8 @@ fn request(scenario: &Scenario, path: &str, header: &str, number: usize) -> Stri
     };
     let body = match mode {
         "valid" => format!(
-            "{{\"email\":\"bench-{number}@example.com\",\"name\":\"Bench User {number}\",\"age\":{}}}",
+            "{{\"email\":\"bench-{number}@example.com\",\"name\":\"Bench User {number}\",\
+             \"age\":{}}}",
             18 + number % 60
         ),
         _ => "{\"email\":\"not-an-email\",\"name\":\"\",\"age\":-5}".to_owned(),

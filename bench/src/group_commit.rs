@@ -20,7 +20,9 @@ const BODY: &str = "about as long as a user of the reference service is, that is
 pub(crate) fn measure(folder: &Path) -> Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut lines = vec![
-        "| round | rusqlite, one transaction each | store, batches of 1 | store, group commit | ratio to rusqlite |".to_owned(),
+        "| round | rusqlite, one transaction each | store, batches of 1 | store, group commit \
+         | ratio to rusqlite |"
+            .to_owned(),
         "|---|---|---|---|---|".to_owned(),
     ];
     for round in 0..ROUNDS {

@@ -4,7 +4,7 @@ use std::{fmt, fs, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::process::Server;
+use crate::{perf::Perf, process::Server};
 
 /// Keep-alive connections of the load.
 const CONNECTIONS: &str = "64";
@@ -36,6 +36,8 @@ impl Scenario {
 
 /// What it cost.
 pub(crate) struct Measured {
+    /// Instructions per request, kernel included, where they can be counted.
+    pub(crate) instructions: Option<f64>,
     /// CPU microseconds per request of the server process, kernel included. Machines drift, so only
     /// ratios within a round mean anything.
     pub(crate) cpu_us: f64,
@@ -55,9 +57,16 @@ impl fmt::Display for Measured {
 pub(crate) fn run(server: &Server, scenario: &Scenario) -> Result<Measured> {
     wrk(server, scenario, "1")?;
     let before = cpu_us(server.pid())?;
+    let perf = Perf::start(server.pid());
     let (requests, seconds) = wrk(server, scenario, SECONDS)?;
+    let instructions = perf.map(Perf::finish).transpose()?.flatten();
     let cpu = cpu_us(server.pid())? - before;
-    Ok(Measured { cpu_us: cpu / requests, rate: requests / seconds, rss_mb: rss_mb(server.pid())? })
+    Ok(Measured {
+        instructions: instructions.map(|count| count / requests),
+        cpu_us: cpu / requests,
+        rate: requests / seconds,
+        rss_mb: rss_mb(server.pid())?,
+    })
 }
 
 /// Requests answered and the seconds it took.

@@ -1,26 +1,21 @@
-//! `cargo xtask bench`: one round after the other, everything that is compared in each of them.
+//! `cargo xtask bench`: everything that is measured, or the one part that is named.
 
 mod callgrind;
 mod group_commit;
 mod load;
+mod perf;
 mod process;
+mod side_by_side;
 mod startup;
 
-use std::{fmt::Write as _, path::Path};
-
-use anyhow::{Context as _, Result};
-use load::{Measured, Scenario};
-use process::Server;
-
-/// Rounds of the side-by-side table; the median is printed.
-const ROUNDS: usize = 3;
+use anyhow::Result;
 
 fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let only = std::env::args().nth(1);
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     if wanted("edge") {
-        side_by_side(folder.path())?;
+        print(&side_by_side::measure(folder.path())?);
     }
     if wanted("startup") {
         print(&startup::measure(folder.path())?);
@@ -31,93 +26,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// One row of the table.
-struct Row {
-    name: &'static str,
-    instructions: f64,
-    runs: Vec<Measured>,
-}
-
-fn side_by_side(folder: &Path) -> Result<()> {
-    let bare = Server::start("bare", folder)?;
-    let edge = Server::start("edge", folder)?;
-    let accounts = Server::start("accounts", folder)?;
-    let (own_path, bearer) = reader(&accounts)?;
-    let scenarios = [
-        ("bare axum, GET", "bare", &bare, Scenario::get("/noop")),
-        ("edge, GET that does nothing", "edge", &edge, Scenario::get("/noop")),
-        ("edge, validated POST", "edge", &edge, Scenario::post("valid")),
-        ("edge, invalid POST", "edge", &edge, Scenario::post("invalid")),
-        (
-            "accounts, GET /users/{id}",
-            "accounts",
-            &accounts,
-            Scenario::get(&own_path).with_header(&bearer),
-        ),
-        ("accounts, POST /users", "accounts", &accounts, Scenario::post("valid")),
-    ];
-    let mut rows = Vec::new();
-    for (name, binary, _, scenario) in &scenarios {
-        let instructions = callgrind::user_instructions(binary, scenario, folder)
-            .with_context(|| format!("{name}, under callgrind"))?;
-        eprint(&format!("{name}: {:.1} k user instructions", instructions / 1e3));
-        rows.push(Row { name, instructions, runs: Vec::new() });
-    }
-    for round in 0..ROUNDS {
-        for (row, (name, _, server, scenario)) in rows.iter_mut().zip(&scenarios) {
-            let measured = load::run(server, scenario).with_context(|| (*name).to_owned())?;
-            eprint(&format!("round {round}: {name}: {measured}"));
-            row.runs.push(measured);
-        }
-    }
-    print(&table(&rows));
-    Ok(())
-}
-
-/// An administrator's own path and the header they read it with.
-pub(crate) fn reader(accounts: &Server) -> Result<(String, String)> {
-    let admin = process::admin(accounts).context("an administrator to read as")?;
-    Ok((format!("/users/{}", admin.id), format!("Authorization: Bearer {}", admin.token)))
-}
-
-fn table(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "| scenario | k user instructions/request | above bare | CPU us/request | CPU ratio to bare, by round | requests/s | RSS MB |\n\
-         |---|---|---|---|---|---|---|\n",
-    );
-    let Some(floor) = rows.first() else { return text };
-    for row in rows {
-        let ratios = row.runs.iter().zip(&floor.runs).map(|(run, floor)| run.cpu_us / floor.cpu_us);
-        let ratios: Vec<String> = ratios.map(|ratio| format!("{ratio:.2}")).collect();
-        let of = |field: fn(&Measured) -> f64| median(row, field);
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(
-            text,
-            "| {} | {:.1} | {:+.1} | {:.1} | {} | {:.0} | {:.0} |",
-            row.name,
-            row.instructions / 1e3,
-            (row.instructions - floor.instructions) / 1e3,
-            of(|run| run.cpu_us),
-            ratios.join(" "),
-            of(|run| run.rate),
-            of(|run| run.rss_mb),
-        );
-    }
-    text
-}
-
-fn median(row: &Row, field: impl Fn(&Measured) -> f64) -> f64 {
-    let mut values: Vec<f64> = row.runs.iter().map(field).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-#[expect(clippy::print_stdout, reason = "the table is the output")]
+#[expect(clippy::print_stdout, reason = "the tables are the output")]
 fn print(text: &str) {
     println!("{text}");
-}
-
-#[expect(clippy::print_stderr, reason = "progress")]
-fn eprint(text: &str) {
-    eprintln!("{text}");
 }

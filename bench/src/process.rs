@@ -69,7 +69,7 @@ impl Server {
     }
 
     fn wait_for_answer(&self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while Instant::now() < deadline {
             if self.request("GET", "/noop", None, None).is_ok() {
                 return Ok(());
@@ -140,6 +140,12 @@ pub(crate) fn admin(accounts: &Server) -> Result<Admin> {
     let token = session["token"].as_str().context("a token")?.to_owned();
     let (_, me) = accounts.request("GET", "/me", Some(&token), None)?;
     Ok(Admin { id: me["id"].as_str().context("an id")?.to_owned(), token })
+}
+
+/// An administrator's own path and the header they read it with.
+pub(crate) fn reader(accounts: &Server) -> Result<(String, String)> {
+    let admin = admin(accounts).context("an administrator to read as")?;
+    Ok((format!("/users/{}", admin.id), format!("Authorization: Bearer {}", admin.token)))
 }
 
 fn free_port() -> Result<u16> {

@@ -1,4 +1,5 @@
-//! `Fault`: an error that knows its code and what may be said about it in public, and knows no HTTP.
+//! `Fault`: an error that knows its code and what may be said about it in public, and knows no
+//! HTTP.
 
 use std::{borrow::Cow, convert::Infallible, error::Error, time::Duration};
 
@@ -13,7 +14,8 @@ use crate::code::Code;
     message = "`{Self}` is not a `Fault`, so an endpoint cannot answer with it",
     label = "this error has no code, kind and public message",
     note = "derive it: `#[derive(Debug, thiserror::Error, Fault)]` and give each variant \
-            `#[fault(not_found, code = \"USER_NOT_FOUND\")]` (or `#[fault(from)]` to pass another fault on)"
+            `#[fault(not_found, code = \"USER_NOT_FOUND\")]` (or `#[fault(from)]` to pass another \
+            fault on)"
 )]
 pub trait Fault: Error + Send + Sync + 'static {
     /// The registry entry that clients branch on.

@@ -94,7 +94,8 @@ impl<'de, T: Deserialize<'de> + Zeroize> Deserialize<'de> for Secret<T> {
     }
 }
 
-/// Both wrappers are invisible in a schema: rules on a field (`length`, `email`) apply to the value.
+/// Both wrappers are invisible in a schema: rules on a field (`length`, `email`) apply to the
+/// value.
 macro_rules! transparent_schema {
     ($wrapper:ident, $($bound:tt)*) => {
         impl<T: JsonSchema + $($bound)*> JsonSchema for $wrapper<T> {

@@ -10,7 +10,9 @@
 //! #     type Settings = ();
 //! #     fn settings(_: &mut mainstay::config::Loader) {}
 //! #     fn migrations() -> mainstay::store::Migrations { mainstay::store::Migrations::new(&[]) }
-//! #     fn assemble(_: &mainstay::Resources, (): &()) -> mainstay::Assembly { mainstay::Assembly::new() }
+//! #     fn assemble(_: &mainstay::Resources, (): &()) -> mainstay::Assembly {
+//! #         mainstay::Assembly::new()
+//! #     }
 //! # }
 //!
 //! fn main() -> ExitCode {

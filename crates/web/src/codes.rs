@@ -24,14 +24,16 @@ codes! {
     ROUTE_NOT_FOUND = NotFound, "There is nothing at this path";
     METHOD_NOT_ALLOWED = MethodNotAllowed, "This path does not take this method";
     PAYLOAD_TOO_LARGE = TooLarge, "The body is larger than this endpoint takes";
-    UNSUPPORTED_MEDIA_TYPE = UnsupportedMedia, "The body is in a format this endpoint does not take";
+    UNSUPPORTED_MEDIA_TYPE = UnsupportedMedia,
+        "The body is in a format this endpoint does not take";
     RATE_LIMITED = RateLimited, "Too many requests in the window of the limit";
     UNAUTHENTICATED = Unauthenticated, "A valid credential is needed";
     FORBIDDEN = Forbidden, "The caller may not do this";
     REQUEST_TIMEOUT = SlowClient, "The request did not arrive in time";
     MALFORMED_JSON = Malformed, "The body is not well-formed JSON";
     VALIDATION_FAILED = Invalid, "Some inputs break the contract";
-    PRECONDITION_FAILED = PreconditionFailed, "The resource is not in the state that the request names";
+    PRECONDITION_FAILED = PreconditionFailed,
+        "The resource is not in the state that the request names";
     OVERLOADED = Overloaded, "The service has more work than it can finish in time";
     DEADLINE_EXCEEDED = Timeout, "The request was not finished within its deadline";
     NOT_READY = Unavailable, "The service is not ready to take requests";

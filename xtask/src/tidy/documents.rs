@@ -83,11 +83,14 @@ fn knobs(source: &Source) -> Vec<(&str, usize, String)> {
     found
 }
 
-/// The variable of the knob that a line declares, if it declares one.
+/// The variable of the knob that a line declares, if it declares one. `timeout: Duration as ms` is
+/// the knob `timeout_ms`.
 fn own_variable(section: &str, code: &str) -> Option<String> {
-    let (key, _) = code.split_once(": ")?;
-    let is_key = words(key).next() == Some(key);
-    is_key.then(|| format!("MAINSTAY_{section}__{key}").to_ascii_uppercase())
+    let (field, kind) = code.split_once(": ")?;
+    let unit = words(kind).skip_while(|word| *word != "as").nth(1);
+    let unit = unit.map_or_else(String::new, |unit| format!("_{unit}"));
+    let is_field = words(field).next() == Some(field);
+    is_field.then(|| format!("MAINSTAY_{section}__{field}{unit}").to_ascii_uppercase())
 }
 
 /// `DATABASE_URL`, `PORT`: at least four capitals.
@@ -102,12 +105,7 @@ fn undocumented<'a>(
 ) -> Vec<Finding> {
     names
         .filter(|(_, _, name)| !words(&document.text).any(|word| word == *name))
-        .map(|(path, line, name)| Finding {
-            rule,
-            path: path.to_owned(),
-            line,
-            found: name.to_owned(),
-        })
+        .map(|(path, line, name)| Finding::at(path, line, rule, name))
         .collect()
 }
 
@@ -129,6 +127,8 @@ section! {
         port: u16 = \"25\", env \"MAIL_PORT\";
         host_name: Option<String> =
             \"\", env \"MAIL_HOST\";
+        timeout: Duration as ms = \"2000\", range 1..=60000;
+        window: Duration as seconds = \"60\";
     }
 }
 
@@ -145,6 +145,8 @@ struct Other {
             (9, "MAIL_PORT"),
             (10, "MAINSTAY_MAIL__HOST_NAME"),
             (11, "MAIL_HOST"),
+            (12, "MAINSTAY_MAIL__TIMEOUT_MS"),
+            (13, "MAINSTAY_MAIL__WINDOW_SECONDS"),
         ];
         assert_eq!(names, expected.map(|(line, name)| (line, name.to_owned())));
     }

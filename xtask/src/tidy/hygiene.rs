@@ -103,10 +103,10 @@ fn files_and_manifests_are_clean() {
 
 fn source_breaches(source: &Source) -> Vec<Finding> {
     let opens = source.lines.first().is_some_and(|line| line.comment.starts_with("//!"));
-    let opening = (!opens).then(|| at(&source.path, 1, OPENING, "another beginning"));
+    let opening = (!opens).then(|| Finding::at(&source.path, 1, OPENING, "another beginning"));
     let lines = source.numbered().flat_map(|(number, line)| {
         let broken = NEVER.iter().filter(|row| row.is_in(line));
-        broken.map(move |row| at(&source.path, number, row.rule, line.whole.trim()))
+        broken.map(move |row| Finding::at(&source.path, number, row.rule, line.whole.trim()))
     });
     opening.into_iter().chain(lines).collect()
 }
@@ -132,11 +132,11 @@ fn manifest_breaches(manifest: &File) -> Vec<Finding> {
         }
         lints |= section == "lints" && line == "workspace = true";
         if states_its_own_version(section, line) {
-            findings.push(at(&manifest.path, number, VERSIONS, line));
+            findings.push(Finding::at(&manifest.path, number, VERSIONS, line));
         }
     }
     if !lints {
-        findings.push(at(&manifest.path, 1, LINTS, "no such section"));
+        findings.push(Finding::at(&manifest.path, 1, LINTS, "no such section"));
     }
     findings
 }
@@ -156,7 +156,7 @@ fn states_its_own_version(section: &str, line: &str) -> bool {
 
 fn machine_paths(file: &File) -> Vec<Finding> {
     let lines = file.numbered().filter(|(_, line)| names_a_machine_folder(line));
-    lines.map(|(number, line)| at(&file.path, number, MACHINE, line.trim())).collect()
+    lines.map(|(number, line)| Finding::at(&file.path, number, MACHINE, line.trim())).collect()
 }
 
 fn names_a_machine_folder(line: &str) -> bool {
@@ -169,10 +169,6 @@ fn names_a_machine_folder(line: &str) -> bool {
         let needle = format!("/{folder}/");
         line.match_indices(&needle).any(|(index, _)| starts_a_path(&line[..index]))
     })
-}
-
-fn at(path: &str, line: usize, rule: Rule, found: &str) -> Finding {
-    Finding { rule, path: path.to_owned(), line, found: found.to_owned() }
 }
 
 #[cfg(test)]

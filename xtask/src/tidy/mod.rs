@@ -32,6 +32,12 @@ struct Finding {
     found: String,
 }
 
+impl Finding {
+    fn at(path: &str, line: usize, rule: Rule, found: impl Into<String>) -> Self {
+        Self { rule, path: path.to_owned(), line, found: found.into() }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, path, line, found } = self;

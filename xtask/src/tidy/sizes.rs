@@ -83,13 +83,15 @@ fn too_long(source: &Source) -> Vec<Finding> {
         before => before,
     };
     let broken = CAPS.iter().filter(|cap| (cap.applies)(source) && lines > cap.lines);
-    broken.map(|cap| at(source, cap.lines + 1, cap.rule, format!("{lines} lines"))).collect()
+    let found = format!("{lines} lines");
+    broken.map(|cap| Finding::at(&source.path, cap.lines + 1, cap.rule, &found)).collect()
 }
 
 fn too_wide(source: &Source) -> Vec<Finding> {
     let widths = source.numbered().map(|(number, line)| (number, line.whole.chars().count()));
     let wide = widths.filter(|(_, width)| *width > WIDTH_MAX);
-    wide.map(|(number, width)| at(source, number, WIDTH, format!("{width} characters"))).collect()
+    let found = |width| format!("{width} characters");
+    wide.map(|(line, width)| Finding::at(&source.path, line, WIDTH, found(width))).collect()
 }
 
 fn long_handlers(source: &Source) -> Vec<Finding> {
@@ -101,7 +103,7 @@ fn long_handlers(source: &Source) -> Vec<Finding> {
         .filter_map(|(number, name)| {
             let length = body_length(source, number);
             let found = format!("`{name}` has {length}");
-            (length > HANDLER_LINES_MAX).then(|| at(source, number, HANDLER, found))
+            (length > HANDLER_LINES_MAX).then(|| Finding::at(&source.path, number, HANDLER, found))
         })
         .collect()
 }
@@ -124,10 +126,6 @@ fn body_length(source: &Source, start: usize) -> usize {
         }
     }
     source.lines.len() - opened
-}
-
-fn at(source: &Source, line: usize, rule: Rule, found: String) -> Finding {
-    Finding { rule, path: source.path.clone(), line, found }
 }
 
 #[cfg(test)]

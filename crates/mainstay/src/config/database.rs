@@ -26,8 +26,8 @@ choice! {
 section! {
     /// The database.
     pub struct Database in "database", prepare compose_url, check complete {
-        /// Where it is: `sqlite:PATH`, relative to the working folder. `postgres://…` is understood and
-        /// refused: this version has no engine for it.
+        /// Where it is: `sqlite:PATH`, relative to the working folder. `postgres://…` is understood
+        /// and refused: this version has no engine for it.
         url: ConnectionUrl = "sqlite:data/service.db", env "DATABASE_URL";
         /// Host of a PostgreSQL server; with the four knobs below it stands in for a `url` that is
         /// not set in the same place.

@@ -66,9 +66,11 @@ impl Effective {
 }
 
 const MARKDOWN_HEAD: &str = "# Configuration\n\n\
-    Built-in defaults, then a TOML file (`mainstay.toml`, or `--config PATH`), then the environment;\n\
+    Built-in defaults, then a TOML file (`mainstay.toml`, or `--config PATH`), then the \
+    environment;\n\
     the later one wins. Every mistake is reported at once and the process exits with 2 before it\n\
-    opens or binds anything. The command `config` prints what is in effect and where it comes from.\n\
+    opens or binds anything. The command `config` prints what is in effect and where it comes \
+    from.\n\
     This page is generated (`config --markdown`) and a test compares it.\n\n";
 
 const TABLE_HEAD: &str =

@@ -12,8 +12,9 @@ use tracing::{
 use tracing_subscriber::{Layer, layer::Context};
 
 use super::{
-    CurrentRequest, Format,
+    format::{Format, level_name},
     line::{Line, Within},
+    log::CurrentRequest,
     pretty,
     sink::Sink,
 };
@@ -55,7 +56,7 @@ impl Events {
 
     fn start(&self, line: &mut Line, metadata: &Metadata<'_>) {
         match self.format {
-            Format::Json => line.open(self.clock.now(), super::level_name(*metadata.level())),
+            Format::Json => line.open(self.clock.now(), level_name(*metadata.level())),
             Format::Pretty(colours) => {
                 pretty::start(line, self.clock.now(), *metadata.level(), colours);
             }

@@ -4,7 +4,7 @@ use mainstay_core::{RequestId, RequestLine, Timestamp};
 use tracing::Level;
 
 use super::{
-    Colours,
+    format::{Colours, level_name},
     line::{Line, Within},
     request_line,
 };
@@ -48,7 +48,7 @@ pub(super) fn start(line: &mut Line, time: Timestamp, level: Level, colours: Col
     };
     painted(line, colours, paint, |line| {
         let from = line.len();
-        line.raw(super::level_name(level));
+        line.raw(level_name(level));
         line.pad(from, 5);
     });
     line.raw(" ");

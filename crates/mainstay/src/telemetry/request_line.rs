@@ -2,7 +2,12 @@
 
 use mainstay_core::{RequestLine, RequestLog};
 
-use super::{Format, line::Line, pretty, sink::Sink};
+use super::{
+    format::{Format, level_name},
+    line::Line,
+    pretty,
+    sink::Sink,
+};
 use crate::config::ClientAddress;
 
 /// Writes request lines to the sink.
@@ -28,7 +33,7 @@ pub(super) const fn level(request: &RequestLine<'_>) -> tracing::Level {
 }
 
 fn json(line: &mut Line, request: &RequestLine<'_>, client: ClientAddress) {
-    line.open(request.time, super::level_name(level(request)));
+    line.open(request.time, level_name(level(request)));
     line.raw(",\"msg\":\"request\"");
     line.request(request.id, request.trace);
     if let Some(subject) = request.subject {

@@ -16,7 +16,7 @@ use mainstay_core::{
 use uuid::Uuid;
 
 use super::*;
-use crate::config::{Loader, Sources};
+use crate::config::{Loader, Log, Sources};
 
 /// Longer than any writer needs, so that only a defect reaches it.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -54,8 +54,8 @@ impl EdgeBuilder {
     /// way, around such a router.
     ///
     /// It gets ids, a request line, the default limit and deadline, and the panic guard. Access,
-    /// validation and the shape of its errors are its own affair, which is why route tables show the
-    /// reason. It sees the whole path.
+    /// validation and the shape of its errors are its own affair, which is why route tables show
+    /// the reason. It sees the whole path.
     #[must_use]
     pub fn mount_raw(
         mut self,

@@ -56,7 +56,9 @@ impl Document {
         let codes: Vec<Code> = codes.into_iter().collect();
         let mut json = serde_json::to_vec_pretty(&value).unwrap_or_default();
         json.push(b'\n');
-        let page = page::render(title, version, endpoints, &codes);
+        let components = value["components"]["schemas"].as_object();
+        let page =
+            page::render(title, version, endpoints, &codes, components.unwrap_or(&Map::new()));
         Self { value, json: json.into(), page: page.into(), codes, mistakes }
     }
 

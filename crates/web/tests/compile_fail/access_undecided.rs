@@ -1,3 +1,5 @@
+//! An endpoint on which nobody has decided who may call it.
+
 use mainstay_web::{Json, Routes, get};
 
 async fn hello() -> Json<String> {

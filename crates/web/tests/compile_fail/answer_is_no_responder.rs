@@ -1,3 +1,5 @@
+//! A handler whose answer is no responder.
+
 use mainstay_web::{Routes, get};
 
 async fn hello() -> String {

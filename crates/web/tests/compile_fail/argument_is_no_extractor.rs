@@ -1,3 +1,5 @@
+//! A handler with an argument that is no extractor.
+
 use mainstay_web::{Json, Routes, get};
 
 async fn hello(name: String) -> Json<String> {

@@ -1,3 +1,5 @@
+//! A handler whose error is no fault.
+
 use mainstay_web::{Json, Routes, get};
 
 async fn hello() -> Result<Json<String>, std::io::Error> {

@@ -1,3 +1,5 @@
+//! A handler that takes the state of another module.
+
 use mainstay_web::{Json, Routes, Use, get};
 
 #[derive(Clone)]

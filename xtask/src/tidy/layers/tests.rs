@@ -50,8 +50,7 @@ fn each_layer_is_caught_naming_what_it_must_not() {
 fn modules_use_each_other_only_as_the_table_says() {
     let use_inside = "use crate::users::repository::Sql;";
     assert_eq!(caught("users/service.rs", "use crate::sessions::Sessions;"), [NEIGHBOUR.sentence]);
-    assert_eq!(caught("flags/service.rs", "use crate::users::Users;"), [NEIGHBOUR.sentence]);
-    assert_eq!(caught("flags/routes.rs", "super::super::users::find()"), [NEIGHBOUR.sentence]);
+    assert_eq!(caught("users/routes.rs", "super::super::sessions::find()"), [NEIGHBOUR.sentence]);
     assert_eq!(caught("sessions/service.rs", use_inside), [INSIDE.sentence]);
     assert!(caught("sessions/service.rs", "use crate::users::{self, Users};").is_empty());
 }

@@ -8,12 +8,14 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    Statement,
-    queue::Queue,
+    engine::Statement,
     statement::{self, Access},
     ticket::Watch,
 };
-use crate::{database::Outcome, error::StoreError};
+use crate::{
+    database::{Outcome, queue::Queue},
+    error::StoreError,
+};
 
 pub(super) struct Reader {
     pub(super) connection: Connection,

@@ -3,8 +3,8 @@
 //! All jobs that wait, up to `batch_max`, share one transaction. A statement that fails undoes
 //! itself, and an interactive transaction has a savepoint of its own, so an error is its member's
 //! only. One `COMMIT` makes the group durable, and every member is answered after it: an error too,
-//! because it may rest on a neighbour's uncommitted row. When nobody else waits the group is one job,
-//! and nothing waits for company.
+//! because it may rest on a neighbour's uncommitted row. When nobody else waits the group is one
+//! job, and nothing waits for company.
 //!
 //! SQLite ends the whole transaction by itself when the disk is full or a write is interrupted.
 //! Then the other statements run again in a new group, without the one that did it. An interactive
@@ -19,15 +19,14 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    Statement,
-    queue::Queue,
+    engine::Statement,
     savepoint,
     session::{End, Limits, Session},
     statement::{self, Access},
     ticket::Watch,
 };
 use crate::{
-    database::Outcome,
+    database::{Outcome, queue::Queue},
     error::{Cause, StoreError},
 };
 
@@ -149,7 +148,8 @@ impl Writer {
     ///
     /// SQLite undoes a statement that fails (<https://www.sqlite.org/lang_conflict.html>, `ABORT`),
     /// so it needs no savepoint, which would cost as much as a small insert. Only `FAIL` keeps what
-    /// was written before the error; then the group's transaction is ended, and the others run again.
+    /// was written before the error; then the group's transaction is ended, and the others run
+    /// again.
     fn run_whole(&self, job: &Statement) -> Result<Outcome, StoreError> {
         let deadline = Instant::now() + self.limits.statement;
         let changes = self.connection.total_changes();

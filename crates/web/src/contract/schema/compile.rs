@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 
 use super::{
     super::number::value_of_f64, Allowed, Matches, Node, NodeId, Types, Union, keywords::Parts,
-    one_of, publish, settle,
+    publish, settle, words::one_of,
 };
 use crate::contract::problem::push_name;
 
@@ -26,15 +26,15 @@ pub struct Unsupported {
 
 /// The nodes of one input type.
 #[derive(Debug)]
-pub(in super::super) struct Compiled {
-    pub(in super::super) nodes: Vec<Node>,
-    pub(in super::super) root: NodeId,
+pub(crate) struct Compiled {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) root: NodeId,
     /// Every property name the schema uses: what may appear in a pointer.
-    pub(in super::super) names: BTreeSet<Box<str>>,
+    pub(crate) names: BTreeSet<Box<str>>,
 }
 
 /// Compiles `schema`; its references are looked up by name in `definitions`, then in its `$defs`.
-pub(in super::super) fn compile(
+pub(crate) fn compile(
     schema: &Value,
     definitions: &Map<String, Value>,
 ) -> Result<Compiled, Unsupported> {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A `format` of strings that is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Format {
+pub(crate) enum Format {
     Email,
     Uuid,
     DateTime,
@@ -65,7 +65,7 @@ impl Format {
     }
 
     /// The code and the message of a text that is not in the format.
-    pub(in super::super) const fn problem(self) -> (&'static str, &'static str) {
+    pub(crate) const fn problem(self) -> (&'static str, &'static str) {
         match self {
             Self::Email => ("not_an_email", "must be an e-mail address such as name@example.com"),
             Self::Uuid => ("not_a_uuid", "must be a UUID in its hyphenated form"),
@@ -81,7 +81,7 @@ impl Format {
     }
 
     /// Whether a text is in the format.
-    pub(in super::super) fn accepts(self, text: &str) -> bool {
+    pub(crate) fn accepts(self, text: &str) -> bool {
         match self {
             Self::Email => is_email(text),
             Self::Uuid => is_uuid(text.as_bytes()),

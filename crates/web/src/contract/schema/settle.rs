@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Format, Node, NodeId, Tag, Text, Types, Union, one_of};
+use super::{Format, Node, NodeId, Tag, Text, Types, Union, words::one_of};
 
 /// The nodes that a node applies to the same value.
 fn in_place(node: &Node) -> impl Iterator<Item = NodeId> {

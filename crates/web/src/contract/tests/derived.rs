@@ -237,7 +237,7 @@ fn the_extremes_of_a_format_can_be_read_as_its_type() {
 #[test]
 fn a_type_that_leaves_its_input_open_is_refused_with_advice() {
     #[derive(JsonSchema)]
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "only its schema is used")]
     struct Open {
         name: String,
     }
@@ -266,7 +266,7 @@ fn definitions_may_live_in_an_openapi_document() {
 fn what_only_the_type_refuses_is_one_problem_without_its_message() {
     #[derive(Debug, JsonSchema)]
     #[schemars(transparent)]
-    struct Even(#[allow(dead_code)] u8);
+    struct Even(u8);
 
     impl<'de> Deserialize<'de> for Even {
         fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -276,6 +276,7 @@ fn what_only_the_type_refuses_is_one_problem_without_its_message() {
     }
 
     let contract = Contract::of::<Even>().expect("enforceable");
+    assert_eq!(contract.read_body::<Even>(b"176").expect("even").0, 176);
     let refused = contract.read_body::<Even>(b"177").expect_err("odd");
     let expected = FieldProblem::body("", "invalid", "is not valid");
     assert_eq!(refused, BodyProblem::Invalid(vec![expected]));

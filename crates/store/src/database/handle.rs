@@ -1,0 +1,175 @@
+//! The handle that a service holds: statements, the start of a transaction, health.
+
+use std::fmt;
+
+use mainstay_core::{Health, HealthCheck, HealthFuture};
+
+use super::{
+    DatabaseOptions, DatabaseUrl, Engine, Outcome, Transaction,
+    sqlite::{Place, Sqlite},
+    url::Address,
+};
+use crate::{
+    error::{OpenError, StoreError},
+    row::FromRow,
+    value::Value,
+};
+
+/// A database. Clones share it.
+///
+/// Parameters are written `$1` to `$n` and may be used more than once. Statements are `'static`
+/// because values belong into parameters, and because prepared statements are kept by their text.
+///
+/// # Cancellation
+/// A dropped future leaves nothing half done: a statement that waits is never started, a read that
+/// runs is interrupted, a write that runs is either committed as a whole or not at all.
+///
+/// # SQLite
+/// One thread writes and commits for everybody who waits at that moment; a write is answered only
+/// after its commit is on disk. Another process may use the file at the same time: writers wait for
+/// each other up to [`DatabaseOptions::busy_timeout`].
+#[derive(Clone)]
+pub struct Database {
+    inner: Inner,
+}
+
+#[derive(Clone)]
+enum Inner {
+    Sqlite(Sqlite),
+}
+
+impl Database {
+    /// Opens the database, and creates it when it is a file that does not exist.
+    ///
+    /// Needs a tokio runtime. The folder of a new file is created too; the file can be read by its
+    /// owner only.
+    pub async fn open(url: &DatabaseUrl, options: &DatabaseOptions) -> Result<Self, OpenError> {
+        options.check()?;
+        let place = match url.address() {
+            Address::File(path) => Place::File(path.clone()),
+            Address::Memory => Place::memory(),
+            Address::Postgres(_) => {
+                return Err(OpenError::new(
+                    format!("cannot open {url}"),
+                    "this build has no PostgreSQL engine",
+                    "Set DATABASE_URL to `sqlite:PATH`, or use a build with PostgreSQL.",
+                ));
+            }
+        };
+        let inner = Inner::Sqlite(Sqlite::open(place, options.clone()).await?);
+        Ok(Self { inner })
+    }
+
+    /// Runs a statement that reads and returns its rows.
+    ///
+    /// It sees every write that was answered before, by whichever clone.
+    pub async fn query<T: FromRow>(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.read(sql, params).await?.decode()
+    }
+
+    /// The first row; [`StoreError::NotFound`] when there is none.
+    pub async fn query_one<T: FromRow>(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<T, StoreError> {
+        self.query_optional(sql, params).await?.ok_or(StoreError::NotFound)
+    }
+
+    /// The first row, if there is one.
+    pub async fn query_optional<T: FromRow>(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Option<T>, StoreError> {
+        self.read(sql, params).await?.decode_first()
+    }
+
+    /// Runs a statement that writes, durably, and returns the number of rows it changed.
+    pub async fn execute(&self, sql: &'static str, params: Vec<Value>) -> Result<u64, StoreError> {
+        Ok(self.write(sql, params).await?.changed)
+    }
+
+    /// Runs `INSERT`, `UPDATE` or `DELETE … RETURNING`, durably, and returns its rows.
+    ///
+    /// A row that cannot be read as `T` is an error after the write has been committed.
+    pub async fn execute_returning<T: FromRow>(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.write(sql, params).await?.decode()
+    }
+
+    /// Opens a transaction; it sees its own writes.
+    ///
+    /// Keep it short: the embedded engine has one writer. Read what does not depend on the
+    /// transaction before it, and call nothing slow inside.
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => Ok(Transaction::on_sqlite(sqlite.begin().await?)),
+        }
+    }
+
+    /// Which engine answers.
+    pub fn engine(&self) -> Engine {
+        match self.inner {
+            Inner::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
+    /// Stops taking statements, finishes those that wait, and leaves the file tidy.
+    ///
+    /// For every clone; a second call waits for the same end. Dropping all clones does the same
+    /// without waiting.
+    pub async fn close(&self) {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+
+    async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => sqlite.read(sql, params).await,
+        }
+    }
+
+    async fn write(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => sqlite.write(sql, params).await,
+        }
+    }
+
+    pub(crate) fn sqlite(&self) -> &Sqlite {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => sqlite,
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("engine", &self.engine()).finish_non_exhaustive()
+    }
+}
+
+impl HealthCheck for Database {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    fn check(&self) -> HealthFuture<'_> {
+        Box::pin(async {
+            match &self.inner {
+                Inner::Sqlite(sqlite) => match sqlite.probe().await {
+                    Ok(()) => Health::Ready,
+                    Err(reason) => Health::Unready(reason),
+                },
+            }
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! Statements that become durable together or not at all.
+
+use std::fmt;
+
+use super::{Outcome, sqlite::SqliteTransaction};
+use crate::{error::StoreError, row::FromRow, value::Value};
+
+/// An open transaction. Dropping it rolls it back at once.
+///
+/// After a statement has failed, or its future was dropped, nothing but
+/// [`rollback`](Self::rollback) works any more, on every engine: PostgreSQL ends the transaction
+/// there, and the embedded engine does as it does. Use `ON CONFLICT` where a conflict is expected.
+pub struct Transaction {
+    inner: Inner,
+}
+
+enum Inner {
+    Sqlite(SqliteTransaction),
+}
+
+impl Transaction {
+    pub(super) const fn on_sqlite(transaction: SqliteTransaction) -> Self {
+        Self { inner: Inner::Sqlite(transaction) }
+    }
+
+    /// As [`Database::query`], inside the transaction.
+    pub async fn query<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.run(sql, params).await?.decode()
+    }
+
+    /// As [`Database::query_one`], inside the transaction.
+    pub async fn query_one<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<T, StoreError> {
+        self.query_optional(sql, params).await?.ok_or(StoreError::NotFound)
+    }
+
+    /// As [`Database::query_optional`], inside the transaction.
+    pub async fn query_optional<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Option<T>, StoreError> {
+        self.run(sql, params).await?.decode_first()
+    }
+
+    /// Runs a statement that writes and returns the number of rows it changed.
+    pub async fn execute(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<u64, StoreError> {
+        Ok(self.run(sql, params).await?.changed)
+    }
+
+    /// Runs `INSERT`, `UPDATE` or `DELETE … RETURNING` and returns its rows.
+    pub async fn execute_returning<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.run(sql, params).await?.decode()
+    }
+
+    /// Makes it durable; returns once it is. After an error nothing was kept.
+    ///
+    /// Dropping the future leaves open whether the transaction was committed, and never commits a
+    /// part of it.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.inner {
+            Inner::Sqlite(transaction) => transaction.commit().await,
+        }
+    }
+
+    /// Undoes it; returns once it is undone.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self.inner {
+            Inner::Sqlite(transaction) => transaction.rollback().await,
+        }
+    }
+
+    async fn run(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
+        match &mut self.inner {
+            Inner::Sqlite(transaction) => transaction.run(sql, params).await,
+        }
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
