@@ -100,7 +100,10 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
     let ada = Person::join(&app, "ada").await;
     registration(&app, "bob@example.com").send().await;
     let patch = || app.patch(&ada.path()).bearer(&ada.token);
-    let whole = |name: &str, age: Value, email: &str| json!({ "name": name, "age": age, "email": email, "role": "user" });
+    let whole = |name: &str, age: Value, email: &str| {
+        let role = "user";
+        json!({ "name": name, "age": age, "email": email, "role": role })
+    };
     let email = "ada@example.com";
     check(patch(), json!({}), (200, ""), whole("ada", Value::Null, email)).await;
     check(patch(), json!({ "age": 36 }), (200, ""), whole("ada", json!(36), email)).await;

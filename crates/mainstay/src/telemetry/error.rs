@@ -19,7 +19,8 @@ pub enum TelemetryError {
     /// The system refuses a thread.
     #[error("cannot start the thread that writes the log")]
     Thread(#[source] io::Error),
-    /// [`Telemetry::init`] was called before, or another subscriber was installed.
+    /// [`Telemetry::init`](super::Telemetry::init) was called before, or another subscriber was
+    /// installed.
     #[error("the process already has a log")]
     AlreadyInitialised,
 }

@@ -23,7 +23,7 @@ impl Transaction {
         Self { inner: Inner::Sqlite(transaction) }
     }
 
-    /// As [`Database::query`], inside the transaction.
+    /// As [`Database::query`](super::Database::query), inside the transaction.
     pub async fn query<T: FromRow>(
         &mut self,
         sql: &'static str,
@@ -32,7 +32,7 @@ impl Transaction {
         self.run(sql, params).await?.decode()
     }
 
-    /// As [`Database::query_one`], inside the transaction.
+    /// As [`Database::query_one`](super::Database::query_one), inside the transaction.
     pub async fn query_one<T: FromRow>(
         &mut self,
         sql: &'static str,
@@ -41,7 +41,7 @@ impl Transaction {
         self.query_optional(sql, params).await?.ok_or(StoreError::NotFound)
     }
 
-    /// As [`Database::query_optional`], inside the transaction.
+    /// As [`Database::query_optional`](super::Database::query_optional), inside the transaction.
     pub async fn query_optional<T: FromRow>(
         &mut self,
         sql: &'static str,

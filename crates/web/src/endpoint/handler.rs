@@ -60,7 +60,8 @@ impl<T: Respond, E: Fault + FaultSet> Respond for Result<T, E> {
     label = "not a handler",
     note = "a handler is an `async fn` whose arguments are extractors (Use, Path, Query, Headers, \
             IfMatch, SignedIn, and last of all Body) and whose answer is a responder (Json, \
-            Created, NoContent, Page, Tagged) or a `Result` of one and an error that derives `Fault`",
+            Created, NoContent, Page, Tagged) or a `Result` of one and an error that derives \
+            `Fault`",
     note = "`Use<S>` must name the state that its `Routes<S>` was made with"
 )]
 pub trait Handler<T, S>: Clone + Send + Sync + 'static {
