@@ -51,8 +51,7 @@ where
         let announced =
             parts.headers.get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
         let bytes = read(body, announced.unwrap_or(0), &context).await?;
-        let contract = contracts::of::<T>()
-            .map_err(|unsupported| Problem::new(codes::INTERNAL).caused_by(unsupported))?;
+        let contract = contracts::mounted::<T>()?;
         match contract.read_body(&bytes) {
             Ok(value) => Ok(Self(value)),
             Err(BodyProblem::Malformed(malformed)) => {

@@ -8,10 +8,15 @@ use std::{
 
 use schemars::JsonSchema;
 
-use crate::contract::Contract;
+use crate::{codes, contract::Contract, respond::Problem};
 
 /// Contracts live as long as the process: their number is the number of input types.
 static COMPILED: RwLock<Option<HashMap<TypeId, &'static Contract>>> = RwLock::new(None);
+
+/// The contract of `T` while a request is served: mounting its endpoint has compiled it.
+pub(super) fn mounted<T: JsonSchema + 'static>() -> Result<&'static Contract, Problem> {
+    of::<T>().map_err(|unsupported| Problem::new(codes::INTERNAL).caused_by(unsupported))
+}
 
 /// The contract of `T`, or why its schema promises something the validator cannot hold.
 pub(crate) fn of<T: JsonSchema + 'static>() -> Result<&'static Contract, String> {

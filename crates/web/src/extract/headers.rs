@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 
 use super::{contracts, invalid};
 use crate::{
-    codes,
     endpoint::{Describe, Operation},
     respond::Problem,
 };
@@ -31,8 +30,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let contract = contracts::of::<T>()
-            .map_err(|unsupported| Problem::new(codes::INTERNAL).caused_by(unsupported))?;
+        let contract = contracts::mounted::<T>()?;
         let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         contract.read_headers(headers).map(Self).map_err(invalid)
     }

@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 
 use super::{context, contracts, invalid};
 use crate::{
-    codes,
     endpoint::{Describe, Operation},
     respond::Problem,
 };
@@ -32,8 +31,7 @@ where
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let context = context()?;
         let params = context.path_params(parts.uri.path());
-        let contract = contracts::of::<T>()
-            .map_err(|unsupported| Problem::new(codes::INTERNAL).caused_by(unsupported))?;
+        let contract = contracts::mounted::<T>()?;
         contract.read_path(params.iter()).map(Self).map_err(invalid)
     }
 }
