@@ -66,7 +66,7 @@ impl Repository for Sql {
     fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()> {
         Box::pin(async move {
             let prune = "DELETE FROM sessions WHERE user_id = $1 AND (expires_at <= $2 \
-                         OR password_version <> $3 OR id NOT IN (SELECT id FROM sessions \
+                         OR password_version < $3 OR id NOT IN (SELECT id FROM sessions \
                          WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $4))";
             let values = params![
                 session.user.0,

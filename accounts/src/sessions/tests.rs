@@ -51,7 +51,7 @@ impl Repository for InMemory {
                 other.user != session.user
                     || !is_old
                         && other.expires_at > session.created_at
-                        && other.password_version == session.password_version
+                        && other.password_version.0 >= session.password_version.0
             };
             self.kept().retain(|(other, _)| stays(other));
             Ok(())

@@ -2,7 +2,7 @@
 
 use mainstay::{
     Fault,
-    core::{Code, FieldProblem, Kind, Location},
+    core::{Code, FieldProblem, Kind},
     passwords::PasswordsBusy,
     store::StoreError,
 };
@@ -23,9 +23,6 @@ const PRECONDITION_FAILED: Code = Code::new(
     Kind::PreconditionFailed,
     "The resource is not in the state that the request names",
 );
-
-const VALIDATION_FAILED: Code =
-    Code::new("VALIDATION_FAILED", Kind::Invalid, "Some inputs break the contract");
 
 /// Why a person could not be registered.
 #[derive(Debug, Error, Fault)]
@@ -55,28 +52,6 @@ pub(crate) enum LookupError {
     #[error(transparent)]
     #[fault(from)]
     Store(#[from] StoreError),
-}
-
-/// Why users could not be listed.
-#[derive(Debug, Error, Fault)]
-pub(crate) enum ListError {
-    /// The cursor is not one this service gave out.
-    #[error("some inputs break the contract")]
-    #[fault(VALIDATION_FAILED, fields)]
-    Cursor(Vec<FieldProblem>),
-    /// The store failed.
-    #[error(transparent)]
-    #[fault(from)]
-    Store(#[from] StoreError),
-}
-
-impl ListError {
-    /// The parameter `cursor` is no cursor. A schema cannot say this of an opaque text.
-    pub(super) fn not_a_cursor() -> Self {
-        let message = "must be the next_cursor of an earlier page";
-        let problem = FieldProblem::body("/cursor", "not_a_cursor", message);
-        Self::Cursor(vec![problem.at(Location::Query)])
-    }
 }
 
 /// Why a user could not be changed.

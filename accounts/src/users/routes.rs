@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use mainstay::web::{
-    self, Authenticated, Body, Created, IfMatch, Json, Limit, NoContent, Page, Path, Query, Routes,
-    SelfOr, SignedIn, Tagged, Use,
+use mainstay::{
+    store::StoreError,
+    web::{
+        self, Authenticated, Body, Created, IfMatch, Json, Limit, NoContent, Page, Path, Query,
+        Routes, SelfOr, SignedIn, Tagged, Use,
+    },
 };
 
 use super::{
-    error::{CreateError, ListError, LookupError, UpdateError},
+    error::{CreateError, LookupError, UpdateError},
     model::{self, ADMIN},
     service::Users,
     wire::{self, ById, CreateUser, ListUsers, UpdateUser, User},
@@ -37,8 +40,8 @@ async fn create(
     Ok(Created::at(format!("/users/{}", user.id.0), user.into()))
 }
 
-async fn list(users: Use<Users>, Query(query): Query<ListUsers>) -> Result<Page<User>, ListError> {
-    Ok(wire::page(users.list(query.try_into()?).await?))
+async fn list(users: Use<Users>, Query(query): Query<ListUsers>) -> Result<Page<User>, StoreError> {
+    Ok(wire::page(users.list(query.into()).await?))
 }
 
 async fn get(users: Use<Users>, Path(path): Path<ById>) -> Result<Tagged<Json<User>>, LookupError> {

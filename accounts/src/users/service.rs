@@ -9,7 +9,7 @@ use mainstay::{
 };
 
 use super::{
-    error::{CreateError, ListError, LookupError, PasswordError, UpdateError},
+    error::{CreateError, LookupError, PasswordError, UpdateError},
     model::{
         ADMIN, Administrator, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser,
         PasswordVersion, Position, Role, User, UserId, UserName, Version,
@@ -73,7 +73,7 @@ impl Users {
 
     /// One page of users, newest first. Users who register meanwhile come before the first page, so
     /// no page repeats or skips anybody.
-    pub(crate) async fn list(&self, listing: Listing) -> Result<Listed, ListError> {
+    pub(crate) async fn list(&self, listing: Listing) -> Result<Listed, StoreError> {
         if let Some(email) = &listing.email {
             let found = self.0.repository.find_by_email(email).await?.map(|account| account.user);
             let users = found.into_iter().filter(|user| Position::of(user) < listing.after);

@@ -16,7 +16,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    error::{InvalidAdmin, ListError},
+    error::InvalidAdmin,
     model::{
         self, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser, Position, UserId,
         UserName,
@@ -32,6 +32,8 @@ const NAME_PATTERN: &str = concat!(
     "[^\u{1}-\u{1f}\u{7f}-\u{9f}]*$",
 );
 
+const NAME_MESSAGE: &str = "must have a visible character and no control characters";
+
 /// What a person registers with.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +42,11 @@ pub(super) struct CreateUser {
     #[schemars(email)]
     email: Pii<String>,
     /// What to call them.
-    #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
+    #[schemars(
+        length(min = 1, max = 100),
+        regex(pattern = NAME_PATTERN),
+        extend("x-pattern-message" = NAME_MESSAGE)
+    )]
     name: Pii<String>,
     /// In years.
     #[schemars(range(min = 1))]
@@ -94,7 +100,11 @@ pub(super) struct UpdateUser {
     email: Change<Pii<String>>,
     /// What to call them.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
+    #[schemars(
+        length(min = 1, max = 100),
+        regex(pattern = NAME_PATTERN),
+        extend("x-pattern-message" = NAME_MESSAGE)
+    )]
     name: Change<Pii<String>>,
     /// In years; null forgets it.
     #[serde(default)]
@@ -165,7 +175,12 @@ pub(super) struct ListUsers {
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
     /// The `next_cursor` of the page before; left out for the first page.
-    cursor: Option<String>,
+    #[schemars(
+        with = "Option<String>",
+        regex(pattern = CURSOR_PATTERN),
+        extend("x-pattern-message" = "must be the next_cursor of an earlier page")
+    )]
+    cursor: Option<Cursor>,
     /// Only the one with this address, in whatever case.
     #[schemars(email)]
     email: Option<Pii<String>>,
@@ -176,39 +191,53 @@ const fn default_limit() -> u32 {
     20
 }
 
-impl TryFrom<ListUsers> for Listing {
-    type Error = ListError;
-
-    fn try_from(query: ListUsers) -> Result<Self, ListError> {
-        let after = match &query.cursor {
-            Some(cursor) => read_cursor(cursor).ok_or_else(ListError::not_a_cursor)?,
-            None => Position::START,
-        };
-        Ok(Self { after, limit: query.limit, email: query.email.map(Email) })
+impl From<ListUsers> for Listing {
+    fn from(query: ListUsers) -> Self {
+        let after = query.cursor.map_or(Position::START, |cursor| cursor.0);
+        Self { after, limit: query.limit, email: query.email.map(Email) }
     }
 }
+
+/// Exactly the texts of cursors of this version, so that a bad one is found with the other problems
+/// of a query. Ends the years at 4253, which leaves the first byte of the time zero.
+const CURSOR_PATTERN: &str = "^AQ[A-D][A-Za-z0-9_-]{30}[AQgw]$";
 
 /// The layout of a cursor: this byte, microseconds since 1970 in eight, the id in sixteen. Another
 /// order of the list needs another number, so that an old cursor is refused and not misread.
 const CURSOR_VERSION: u8 = 1;
 
-fn write_cursor(position: Position) -> String {
-    let mut bytes = [0; 25];
-    bytes[0] = CURSOR_VERSION;
-    bytes[1..9].copy_from_slice(&position.created_at.as_microsecond().to_be_bytes());
-    bytes[9..].copy_from_slice(position.id.0.as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
+/// Where the page before ended. Opaque to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Cursor(Position);
+
+impl Cursor {
+    fn write(self) -> String {
+        let mut bytes = [0; 25];
+        bytes[0] = CURSOR_VERSION;
+        bytes[1..9].copy_from_slice(&self.0.created_at.as_microsecond().to_be_bytes());
+        bytes[9..].copy_from_slice(self.0.id.0.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let bytes: [u8; 25] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let [CURSOR_VERSION, rest @ ..] = bytes else { return None };
+        let (created_at, id) = rest.split_at(8);
+        let created_at = i64::from_be_bytes(created_at.try_into().ok()?);
+        Some(Self(Position {
+            created_at: Timestamp::from_microsecond(created_at).ok()?,
+            id: UserId(Uuid::from_slice(id).ok()?),
+        }))
+    }
 }
 
-fn read_cursor(cursor: &str) -> Option<Position> {
-    let bytes: [u8; 25] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
-    let [CURSOR_VERSION, rest @ ..] = bytes else { return None };
-    let (created_at, id) = rest.split_at(8);
-    let created_at = i64::from_be_bytes(created_at.try_into().ok()?);
-    Some(Position {
-        created_at: Timestamp::from_microsecond(created_at).ok()?,
-        id: UserId(Uuid::from_slice(id).ok()?),
-    })
+impl TryFrom<String> for Cursor {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::read(&text).ok_or("not a cursor")
+    }
 }
 
 /// What a user may do: a `user` manages the own account, an `admin` every account.
@@ -274,13 +303,13 @@ impl From<model::User> for User {
 pub(super) fn page(listed: Listed) -> Page<User> {
     Page {
         items: listed.users.into_iter().map(Into::into).collect(),
-        next_cursor: listed.next.map(write_cursor),
+        next_cursor: listed.next.map(|position| Cursor(position).write()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use mainstay::core::{FieldProblem, Location};
+    use mainstay::core::FieldProblem;
     use serde::de::DeserializeOwned;
 
     use super::*;
@@ -352,39 +381,62 @@ mod tests {
     }
 
     #[test]
-    fn a_query_has_defaults_and_a_bad_cursor_is_a_problem_of_its_field() {
+    fn a_query_has_defaults_and_its_problems_are_found_at_once() {
         let contract = Contract::of::<ListUsers>().expect("a contract");
-        let listing = |query: &str| {
-            let query: ListUsers = contract.read_query(query).expect("within the contract");
-            Listing::try_from(query)
-        };
-        let first = listing("").expect("the first page");
+        let first: ListUsers = contract.read_query("").expect("the first page");
+        let first = Listing::from(first);
         assert_eq!((first.after, first.limit, first.email), (Position::START, 20, None));
-        let Err(ListError::Cursor(problems)) = listing("limit=100&cursor=mine") else {
-            panic!("the cursor was taken")
-        };
-        assert_eq!((problems[0].pointer.as_str(), problems[0].code), ("/cursor", "not_a_cursor"));
-        assert_eq!(problems[0].location, Location::Query);
         for query in ["limit=0", "limit=101", "email=ada", "page=2"] {
             assert!(contract.read_query::<ListUsers>(query).is_err(), "{query}");
         }
+        let problems = contract.read_query::<ListUsers>("limit=0&cursor=mine").err();
+        let problems = problems.expect("both are wrong");
+        let pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/cursor", "/limit"]);
+    }
+
+    fn read_cursor(cursor: &str) -> Option<Position> {
+        let contract = Contract::of::<ListUsers>().expect("a contract");
+        let query = contract.read_query::<ListUsers>(&format!("cursor={cursor}")).ok()?;
+        Some(Listing::from(query).after)
     }
 
     #[test]
     fn a_cursor_leads_back_to_its_position() {
-        let created_at = Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time");
-        let position = Position { created_at, id: UserId::new(created_at) };
-        assert_eq!(read_cursor(&write_cursor(position)), Some(position));
+        // The last one is the latest that the pattern has room for.
+        for microsecond in [0, 1_700_000_000_123_456, (1 << 56) - 1] {
+            let created_at = Timestamp::from_microsecond(microsecond).expect("a time");
+            for id in [Uuid::nil(), UserId::new(created_at).0, Uuid::max()] {
+                let position = Position { created_at, id: UserId(id) };
+                assert_eq!(read_cursor(&Cursor(position).write()), Some(position));
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_published_pattern_is_a_cursor() {
+        for third in 'A'..='D' {
+            for filler in ["A", "_", "z"] {
+                for last in ["A", "Q", "g", "w"] {
+                    let text = format!("AQ{third}{}{last}", filler.repeat(30));
+                    assert!(read_cursor(&text).is_some(), "{text}");
+                }
+            }
+        }
     }
 
     #[test]
     fn what_is_no_cursor_of_this_version_is_refused() {
-        let good = write_cursor(Position::START);
+        let created_at = Timestamp::from_microsecond(1_700_000_000_123_456).expect("a time");
+        let good = Cursor(Position { created_at, id: UserId::new(created_at) }).write();
         let other_version = format!("B{}", &good[1..]);
         let impossible_time = URL_SAFE_NO_PAD.encode([[1].as_slice(), &[0x7f; 24]].concat());
+        let surplus_bits = format!("{}B", &good[..33]);
         let longer = format!("{good}AAAA");
         let padded = format!("{good}==");
-        for bad in ["", "x", &other_version, &impossible_time, &longer, &padded, &good[1..]] {
+        for bad in
+            ["", "x", &other_version, &impossible_time, &surplus_bits, &longer, &padded, &good[1..]]
+        {
             assert_eq!(read_cursor(bad), None, "{bad}");
         }
     }

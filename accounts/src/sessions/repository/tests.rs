@@ -115,17 +115,17 @@ async fn a_user_removed_during_log_in_gets_no_session() {
 }
 
 #[tokio::test]
-async fn expired_sessions_and_those_of_another_password_make_room() {
+async fn expired_sessions_and_those_of_an_earlier_password_make_room() {
     on_each(async |place| {
         let ada = place.register("ada@example.com").await;
         let grace = place.register("grace@example.com").await;
         place.log_in(&ada).await;
         place.log_in(&grace).await;
         place.clock.advance(LIFETIME);
-        let before = User { password_version: PasswordVersion(7), ..ada.clone() };
-        place.log_in(&before).await;
-        let (good, _) = place.log_in(&ada).await;
-        let next = Session::new(&ada, place.clock.now());
+        place.log_in(&ada).await;
+        let present = User { password_version: PasswordVersion(7), ..ada.clone() };
+        let (good, _) = place.log_in(&present).await;
+        let next = Session::new(&present, place.clock.now());
         place.sessions.make_room(&next).await.expect("works");
         assert_eq!(place.sessions_of(&ada).await, [good]);
         assert_eq!(place.sessions_of(&grace).await.len(), 1, "somebody else's are left alone");

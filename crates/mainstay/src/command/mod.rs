@@ -22,7 +22,6 @@ use crate::{
 /// Exit codes: 0 done, 1 failed, 2 the command line or the configuration cannot be used (then
 /// nothing has been opened or bound).
 pub fn run<A: Application>() -> ExitCode {
-    mainstay_web::edge::install_panic_hook();
     let matches = match parse::command::<A>().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {

@@ -1,7 +1,8 @@
 //! `serve`: from the configuration to exit code 0.
 
-use std::{io::IsTerminal, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Duration};
 
+use mainstay_core::RequestLog;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -21,7 +22,20 @@ pub(super) async fn run<A: Application>(
         mainstay_web::current(|request| tell(request.id(), request.trace()));
     })
     .map_err(|error| Failure::unexpected("the log cannot be written", &error))?;
-    let log = telemetry.request_log();
+    // From here on the log tells of panics.
+    mainstay_web::edge::install_panic_hook();
+    let outcome = serve::<A>(framework, settings, telemetry.request_log()).await;
+    if !telemetry.flush(FLUSH_TIMEOUT) {
+        super::complain(&"warning: the end of the log could not be written");
+    }
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+    log: Arc<dyn RequestLog>,
+) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let instance = Instance::start::<A>(framework, settings, log, Overrides::default()).await?;
     announce::<A>(framework, &instance);
@@ -33,8 +47,7 @@ pub(super) async fn run<A: Application>(
         connections_aborted = drained.connections_aborted,
         "stopped"
     );
-    telemetry.flush(FLUSH_TIMEOUT);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The signals that ask a process to stop.

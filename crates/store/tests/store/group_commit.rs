@@ -51,9 +51,24 @@ async fn a_failing_write_does_not_affect_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_value_of_the_wrong_type_halfway_keeps_nothing() {
+    let fixture = Fixture::new().await;
+    let strict = "CREATE TABLE strict_notes (id integer PRIMARY KEY, n integer) STRICT";
+    fixture.db.execute(strict, params![]).await.expect("a table");
+    // SQLite leaves the first row when the second is refused.
+    let halfway = "INSERT INTO strict_notes (id, n) SELECT value, \
+                   CASE value WHEN 1 THEN $1 ELSE 'x' END FROM json_each('[1, 2]')";
+    let results = in_one_group(&fixture.db, [(INSERT, 12), (halfway, 10), (INSERT, 13)]).await;
+    assert!(matches!(results[1], Err(StoreError::Internal(_))), "{results:?}");
+    let kept = fixture.db.query::<(i64,)>("SELECT id FROM strict_notes", params![]).await;
+    assert!(kept.expect("a read").is_empty());
+    assert_eq!(fixture.ids().await, [12, 13]);
+}
+
+#[tokio::test]
 async fn a_write_that_fails_halfway_keeps_nothing() {
     let fixture = Fixture::new().await;
-    // `OR FAIL` leaves the rows before the conflict; the savepoint takes them back.
+    // `OR FAIL` leaves the rows before the conflict; the group is run again without it.
     let halfway = "INSERT OR FAIL INTO notes (id, body) \
                    SELECT $1 + value, 'x' FROM json_each('[0, 1, 2]')";
     let results = in_one_group(&fixture.db, [(INSERT, 12), (halfway, 10), (INSERT, 13)]).await;

@@ -292,7 +292,8 @@ fn check_text(rules: &Text, text: &str, trail: Trail<'_>, out: &mut Findings) {
             out.add(trail, &Broken::Character);
         }
         Some(Pattern::Regex(regex)) if !regex.is_match(text) => {
-            out.add(trail, &Broken::Pattern(regex.as_str()));
+            let message = rules.pattern_message.as_deref();
+            out.add(trail, &Broken::Pattern { expression: regex.as_str(), message });
         }
         _ => {}
     }

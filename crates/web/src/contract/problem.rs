@@ -70,7 +70,10 @@ pub(super) enum Broken<'a> {
     NotUnique,
     /// The code and the message of the format.
     Format(&'static str, &'static str),
-    Pattern(&'a str),
+    Pattern {
+        expression: &'a str,
+        message: Option<&'a str>,
+    },
     Character,
     /// The words that are allowed.
     NotAllowed(&'a str),
@@ -98,7 +101,7 @@ impl Broken<'_> {
             Self::TooMany(..) => "too_many",
             Self::NotUnique => "not_unique",
             Self::Format(code, _) => code,
-            Self::Pattern(_) => "bad_pattern",
+            Self::Pattern { .. } => "bad_pattern",
             Self::Character => "bad_character",
             Self::NotAllowed(_) | Self::Forbidden => "not_allowed",
             Self::NoMatch => "no_match",
@@ -132,7 +135,10 @@ impl Broken<'_> {
             Self::TooMany(max, what) => format!("must have at most {}", what.of(*max)).into(),
             Self::NotUnique => "must not hold the same item twice".into(),
             Self::Format(_, message) => (*message).into(),
-            Self::Pattern(pattern) => format!("must match the pattern {pattern}").into(),
+            Self::Pattern { message: Some(message), .. } => (*message).to_owned().into(),
+            Self::Pattern { expression, .. } => {
+                format!("must match the pattern {expression}").into()
+            }
             Self::Character => "must not contain the character U+0000".into(),
             Self::NotAllowed(allowed) => format!("must be {allowed}").into(),
             Self::Forbidden => "is not allowed".into(),

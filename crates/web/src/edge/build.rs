@@ -91,7 +91,18 @@ impl EdgeBuilder {
         }
         let breaches = AtomicU64::new(0);
         let standing = finish::standing_headers(options.transport_security.as_ref());
-        Ok(Edge { options, parts, router, resources, endpoints, document, standing, breaches })
+        let default_limit = default_limit(&options);
+        Ok(Edge {
+            options,
+            parts,
+            router,
+            resources,
+            endpoints,
+            document,
+            standing,
+            default_limit,
+            breaches,
+        })
     }
 }
 
@@ -159,18 +170,13 @@ impl Settling<'_> {
     }
 
     fn settle_limit(&self, module: &'static str, draft: &Draft) -> SettledLimit {
-        let default = Limit::per_client(self.options.limit_quota, self.options.limit_window);
-        let (name, limit) = match draft.limit {
-            LimitDecision::Unlimited(reason) => return SettledLimit::Unlimited(reason),
-            LimitDecision::Default => ("default".to_owned(), default),
-            LimitDecision::Own(limit) => (format!("{module}.{}", draft.name), limit),
-        };
-        let quota = limit.quota.max(1).saturating_mul(self.options.limit_multiplier);
-        let seconds = limit.window.as_secs();
-        let header = HeaderValue::try_from(format!("\"{name}\";q={quota};w={seconds}"))
-            .unwrap_or_else(|_| HeaderValue::from_static(""));
-        let policy = LimitPolicy { name, quota, window: limit.window, outage: limit.outage };
-        SettledLimit::Limited { key: limit.key, policy, header }
+        match draft.limit {
+            LimitDecision::Unlimited(reason) => SettledLimit::Unlimited(reason),
+            LimitDecision::Default => default_limit(self.options),
+            LimitDecision::Own(limit) => {
+                limited(self.options, format!("{module}.{}", draft.name), limit)
+            }
+        }
     }
 
     /// Finds contradictions between the decisions, the handler and the path.
@@ -243,6 +249,21 @@ impl Settling<'_> {
         }
         (router, resources)
     }
+}
+
+/// The limit of endpoints that name none.
+fn default_limit(options: &EdgeOptions) -> SettledLimit {
+    let limit = Limit::per_client(options.limit_quota, options.limit_window);
+    limited(options, "default".to_owned(), limit)
+}
+
+fn limited(options: &EdgeOptions, name: String, limit: Limit) -> SettledLimit {
+    let quota = limit.quota.max(1).saturating_mul(options.limit_multiplier);
+    let seconds = limit.window.as_secs();
+    let header = HeaderValue::try_from(format!("\"{name}\";q={quota};w={seconds}"))
+        .unwrap_or_else(|_| HeaderValue::from_static(""));
+    let policy = LimitPolicy { name, quota, window: limit.window, outage: limit.outage };
+    SettledLimit::Limited { key: limit.key, policy, header }
 }
 
 /// Every method the path answers, those answered by the edge included.

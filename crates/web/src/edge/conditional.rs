@@ -30,7 +30,7 @@ impl IfNoneMatch {
             // The comparison for reads is weak.
             list.split(',')
                 .map(str::trim)
-                .any(|candidate| candidate == "*" || candidate.trim_start_matches("W/") == tag)
+                .any(|candidate| candidate == "*" || opaque(candidate) == opaque(tag))
         });
         if known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -39,4 +39,9 @@ impl IfNoneMatch {
         }
         response
     }
+}
+
+/// A tag without the mark of a weak one.
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }

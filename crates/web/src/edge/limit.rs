@@ -32,9 +32,14 @@ impl Edge {
         line: &mut Line<'_>,
         context: &Context,
     ) -> Result<(), Problem> {
-        let SettledLimit::Limited { key: counted, policy, header } = &endpoint.limit else {
-            return Ok(());
+        let limit = match &endpoint.limit {
+            // Until the principal is known, guesses at credentials are counted by address.
+            SettledLimit::Limited { key: LimitKey::Principal, .. } if key == LimitKey::Client => {
+                &self.default_limit
+            }
+            limit => limit,
         };
+        let SettledLimit::Limited { key: counted, policy, header } = limit else { return Ok(()) };
         if *counted != key {
             return Ok(());
         }

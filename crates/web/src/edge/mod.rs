@@ -34,7 +34,10 @@ pub use cors::Cors;
 pub use options::{Breach, EdgeOptions, EdgeParts, ProblemObserver};
 pub use panic_guard::install_panic_hook;
 
-use crate::{endpoint::Settled, openapi::Document};
+use crate::{
+    endpoint::{Settled, SettledLimit},
+    openapi::Document,
+};
 
 /// Every endpoint of a service with the life of a request around it. Shared by all connections.
 pub struct Edge {
@@ -46,6 +49,8 @@ pub struct Edge {
     document: Document,
     /// What every answer carries; each starts as a copy of it.
     standing: HeaderMap,
+    /// Counts, by address, also whom an endpoint with a limit by principal does not know yet.
+    default_limit: SettledLimit,
     breaches: AtomicU64,
 }
 

@@ -7,16 +7,20 @@ use tower_service::Service as _;
 
 use crate::endpoint::{Access, DeadlineDecision, Draft, LimitDecision, Serve};
 
-/// The path itself and everything below it, as two endpoints that answer every method.
+/// The path itself, with and without a final slash, and everything below it, as endpoints that
+/// answer every method.
 pub(super) fn drafts(
     path: &'static str,
     router: Router,
     reason: &'static str,
 ) -> impl Iterator<Item = (Draft, Serve)> {
-    let below = format!("{}/{{*rest}}", path.trim_end_matches('/'));
-    // Lives as long as the edge, which lives as long as the process.
-    let below: &'static str = Box::leak(below.into_boxed_str());
-    [path, below].into_iter().map(move |path| {
+    let path = path.trim_end_matches('/');
+    // The router's wildcard does not match nothing. Paths live as long as the process.
+    let paths = ["", "/", "/{*rest}"]
+        .map(|end| &*Box::leak(format!("{path}{end}").into_boxed_str()))
+        .into_iter()
+        .filter(|path: &&'static str| !path.is_empty());
+    paths.map(move |path| {
         let router = router.clone();
         let serve: Serve = Arc::new(move |request| {
             // A router is ready at any time, so its readiness need not be awaited.

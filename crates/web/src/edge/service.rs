@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{Request, Response, StatusCode},
+    http::{Request, Response, StatusCode, header},
     response::IntoResponse,
 };
 use bytes::Bytes;
@@ -45,7 +45,10 @@ impl Service for Edge {
         let mut line = Line::begin(self, &unknown, &peer);
         line.method = OTHER;
         let finish = Finish::begin(self, &unknown);
-        let response = finish.end(self, line, Problem::new(code).into_response());
+        let mut response = finish.end(self, line, Problem::new(code).into_response());
+        // hyper, which dates all other answers, does not see this one (RFC 9110 section 6.6.1).
+        let date = httpdate::fmt_http_date(self.parts.clock.now().into());
+        response.headers_mut().extend(date.parse().ok().map(|date| (header::DATE, date)));
         response.map(|body| {
             // A problem's body is in memory, so it is there at once.
             let collected = futures_util::FutureExt::now_or_never(body.collect());

@@ -29,7 +29,8 @@ impl Limit {
     }
 
     /// At most `quota` requests of one subject in any `window` (1 s to 24 h). Not for public
-    /// endpoints: they have no subject.
+    /// endpoints: they have no subject. Before the subject is known, the service's default limit
+    /// counts the client.
     pub const fn per_principal(quota: u32, window: Duration) -> Self {
         Self { key: LimitKey::Principal, quota, window, outage: OutageMode::Local }
     }

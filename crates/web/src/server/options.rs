@@ -16,8 +16,8 @@ pub struct ServerOptions {
     /// With bytes of an answer on offer and the client taking none. 30 s: a stalled reader holds
     /// its answer in our memory. On HTTP/2 a byte of any stream counts.
     pub write_stall_timeout: Duration,
-    /// Open connections; the rest wait in the kernel's backlog. 10,000: at the 64 KiB a busy one
-    /// may buffer this bounds memory at 640 MiB, far above what an idle one costs.
+    /// Open connections; the rest wait in the kernel's backlog. 10,000 idle ones cost some 100 MiB;
+    /// a busy one buffers up to 64 KiB, and an HTTP/2 one that for each of its streams.
     pub connections_max: usize,
     /// Request line and headers together. 16 KiB: what nginx (4 × 8 KiB) and Node (16 KiB) settle
     /// near. The same bound holds for the header list of HTTP/2.

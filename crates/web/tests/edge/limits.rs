@@ -153,3 +153,14 @@ async fn a_principal_is_counted_wherever_it_comes_from_and_nobody_else_with_it()
     assert_eq!(elsewhere.status, 429);
     assert_eq!(bench.send(by("admin", get("/me"))).await.status, 200);
 }
+
+#[tokio::test]
+async fn guesses_at_a_credential_are_counted_by_address() {
+    let bench = bench_with(EdgeOptions { limit_quota: 2, ..options() });
+    for status in [401, 401, 429] {
+        let answer = bench.send(by("nobody", get("/me"))).await;
+        assert_eq!(answer.status, status);
+    }
+    assert_eq!(bench.quotas.charged("default"), 2);
+    assert_eq!(bench.quotas.charged("things.me"), 0);
+}

@@ -32,6 +32,7 @@ async fn its_answers_pass_unchanged_and_get_ids_limits_and_a_line() {
     let edge = edge(&log);
     for (method, path, status, route) in [
         ("GET", "/legacy", 200, "/legacy"),
+        ("GET", "/legacy/", 404, "/legacy/"),
         ("POST", "/legacy/teapot", 418, "/legacy/{*rest}"),
         ("GET", "/legacy/nothing", 404, "/legacy/{*rest}"),
         ("GET", "/legacy/panic", 500, "/legacy/{*rest}"),

@@ -1,7 +1,7 @@
 //! The handle of the engine: it starts the threads, fills their queues and waits for answers.
 
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, mpsc},
     thread,
 };
 
@@ -46,7 +46,7 @@ struct Shared {
     /// How many threads of each kind still run.
     alive: watch::Sender<Alive>,
     /// Held by the health check that looks at the moment.
-    probing: Mutex<()>,
+    probing: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -80,7 +80,7 @@ impl Sqlite {
             reads: Arc::new(Queue::new(options.read_queue_max)),
             writes: Arc::new(Queue::new(options.write_queue_max)),
             alive: watch::Sender::new(Alive::default()),
-            probing: Mutex::new(()),
+            probing: Arc::default(),
             place,
             options,
         };
@@ -145,10 +145,11 @@ impl Sqlite {
             return Err("the database was closed, or a thread of it stopped".to_owned());
         }
         let shared = self.0.clone();
+        // One look at a time: a disk that hangs must not take a thread for each probe. Who waits is
+        // bounded by the patience of the probe.
+        let one_at_a_time = shared.probing.clone().lock_owned().await;
         let looking = tokio::task::spawn_blocking(move || {
-            let Ok(_one_at_a_time) = shared.probing.try_lock() else {
-                return Err("the check before this one has not ended".to_owned());
-            };
+            let _one_at_a_time = one_at_a_time;
             shared.look().map_err(|error| error.to_string())
         });
         looking.await.unwrap_or_else(|_| Err("the check stopped".to_owned()))

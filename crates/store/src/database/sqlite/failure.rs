@@ -30,6 +30,11 @@ pub(super) fn translate(connection: &Connection, error: &Error, sql: &'static st
     let code = failure.extended_code;
     let cause = Cause::from(Failure::Run { sql, code, meaning: ffi::code_to_str(code) });
     match failure.code {
+        // A value of the wrong type for a strict table: a defect, and no constraint of the schema.
+        // SQLite does not undo the rows before it.
+        ErrorCode::ConstraintViolation if code == ffi::SQLITE_CONSTRAINT_DATATYPE => {
+            StoreError::Internal(cause)
+        }
         ErrorCode::ConstraintViolation => {
             let name = constraint(connection, code, message.unwrap_or_default());
             StoreError::Constraint { name, cause }

@@ -3,8 +3,10 @@
 //! All jobs that wait, up to `batch_max`, share one transaction. A statement that fails undoes
 //! itself, and an interactive transaction has a savepoint of its own, so an error is its member's
 //! only. One `COMMIT` makes the group durable, and every member is answered after it: an error too,
-//! because it may rest on a neighbour's uncommitted row. When nobody else waits the group is one
-//! job, and nothing waits for company.
+//! because it may rest on a neighbour's uncommitted row. (The statements inside an interactive
+//! transaction are answered at once. Should the commit fail, what they were told may rest on rows
+//! that were never kept, and the transaction's own commit fails with them.) When nobody else waits
+//! the group is one job, and nothing waits for company.
 //!
 //! SQLite ends the whole transaction by itself when the disk is full or a write is interrupted.
 //! Then the other statements run again in a new group, without the one that did it. An interactive
@@ -146,18 +148,24 @@ impl Writer {
 
     /// Runs one statement whole or not at all.
     ///
-    /// SQLite undoes a statement that fails (<https://www.sqlite.org/lang_conflict.html>, `ABORT`),
-    /// so it needs no savepoint, which would cost as much as a small insert. Only `FAIL` keeps what
-    /// was written before the error; then the group's transaction is ended, and the others run
-    /// again.
+    /// A savepoint would cost as much as a small insert. SQLite undoes a statement that a
+    /// constraint refuses (<https://www.sqlite.org/lang_conflict.html>, `ABORT`), which is the
+    /// error that happens. After any other, and after one that kept something all the same
+    /// (`FAIL`), the group's transaction is ended, and the others run again.
     fn run_whole(&self, job: &Statement) -> Result<Outcome, StoreError> {
         let deadline = Instant::now() + self.limits.statement;
         let changes = self.connection.total_changes();
         let outcome = self.watch.during(deadline, None, || {
             statement::run(&self.connection, Access::Write, job.sql, &job.params)
         });
-        if outcome.is_err() && self.connection.total_changes() != changes {
-            savepoint::rollback(&self.connection)?;
+        let undone = match &outcome {
+            Ok(_) => true,
+            Err(StoreError::Constraint { .. }) => self.connection.total_changes() == changes,
+            Err(_) => false,
+        };
+        if !undone {
+            // Half a statement must not be committed; without this thread nothing is.
+            savepoint::rollback(&self.connection).expect("a transaction can be rolled back");
         }
         outcome
     }

@@ -78,9 +78,12 @@ const ANNOTATIONS: [&str; 12] = [
     "writeOnly",
 ];
 
+/// An extension of ours beside `pattern`: what a person is told instead of the expression.
+pub(super) const PATTERN_MESSAGE: &str = "x-pattern-message";
+
 /// Whether a keyword promises nothing: an annotation, or an extension of OpenAPI.
 fn is_annotation(keyword: &str) -> bool {
-    ANNOTATIONS.contains(&keyword) || keyword.starts_with("x-")
+    ANNOTATIONS.contains(&keyword) || (keyword.starts_with("x-") && keyword != PATTERN_MESSAGE)
 }
 
 /// A value with its numbers as the reader of bodies has them.

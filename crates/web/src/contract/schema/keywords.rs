@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     super::number::Number,
     Additional, Format, List, Node, Object, Pattern, Range, Text,
-    compile::{Compiler, Unsupported},
+    compile::{Compiler, PATTERN_MESSAGE, Unsupported},
     pattern::{NO_NUL, objection},
 };
 
@@ -62,6 +62,10 @@ impl<'a> Compiler<'a> {
             "minLength" => parts.text().length_min = self.size(value)?,
             "maxLength" => parts.text().length_max = Some(self.size(value)?),
             "pattern" => parts.text().pattern = self.pattern(value)?,
+            PATTERN_MESSAGE => match value.as_str() {
+                Some(message) => parts.text().pattern_message = Some(message.into()),
+                None => return self.refuse("a message is a string"),
+            },
             "format" => match value.as_str() {
                 Some(name) if is_numeric(name) => parts.numeric_format = true,
                 Some("int128" | "uint128") => {

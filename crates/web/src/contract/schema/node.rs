@@ -46,6 +46,8 @@ pub(crate) struct Text {
     pub(crate) length_max: Option<u64>,
     pub(crate) format: Option<Format>,
     pub(crate) pattern: Option<Pattern>,
+    /// What a person is told instead of the expression.
+    pub(crate) pattern_message: Option<Box<str>>,
 }
 
 /// `pattern`, searched unanchored.

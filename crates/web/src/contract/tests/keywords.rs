@@ -50,6 +50,12 @@ fn texts_match_their_pattern_and_never_hold_nul() {
     let schema = json!({ "type": "string", "pattern": "^[a-z]+$" });
     let bad = [json!("A"), json!("a\n"), json!("a\0")];
     rule(schema, &[json!("a")], &bad, "bad_pattern", "must match the pattern ^[a-z]+$");
+    let told = json!({
+        "type": "string",
+        "pattern": "^[a-z]+$",
+        "x-pattern-message": "must be lower-case letters",
+    });
+    rule(told, &[json!("a")], &[json!("A")], "bad_pattern", "must be lower-case letters");
     let anywhere = json!({ "type": "string", "pattern": "b" });
     rule(
         anywhere.clone(),
