@@ -124,6 +124,8 @@ async fn a_query_that_breaks_the_contract_is_refused() {
     }
     check(&app, &admin, "limit=0&email=x", &[("/email", "not_an_email"), ("/limit", "too_small")])
         .await;
+    check(&app, &admin, "limit=0&cursor=x", &[("/cursor", "bad_pattern"), ("/limit", "too_small")])
+        .await;
 }
 
 #[tokio::test]
