@@ -54,6 +54,23 @@ pub(crate) enum LookupError {
     Store(#[from] StoreError),
 }
 
+/// Why a user could not be removed.
+#[derive(Debug, Error, Fault)]
+pub(crate) enum DeleteError {
+    /// There is no user with this id.
+    #[error("there is no such user")]
+    #[fault(USER_NOT_FOUND)]
+    NotFound,
+    /// The user is not of a version that the caller named.
+    #[error("the user has changed since")]
+    #[fault(PRECONDITION_FAILED)]
+    PreconditionFailed,
+    /// The store failed.
+    #[error(transparent)]
+    #[fault(from)]
+    Store(#[from] StoreError),
+}
+
 /// Why a user could not be changed.
 #[derive(Debug, Error, Fault)]
 pub(crate) enum UpdateError {

@@ -42,8 +42,9 @@ pub(crate) trait Repository: Send + Sync + 'static {
     /// Answers whether it was.
     fn update<'a>(&'a self, user: &'a User) -> Answer<'a, bool, UpdateError>;
 
-    /// Removes a user and everything that is theirs. Answers whether there was one.
-    fn delete(&self, id: UserId) -> Answer<'_, bool>;
+    /// Removes a user and everything that is theirs, if the one kept is still of this version.
+    /// Answers whether it was.
+    fn delete(&self, id: UserId, version: Version) -> Answer<'_, bool>;
 }
 
 /// Keeps users in a database.
@@ -122,9 +123,10 @@ impl Repository for Sql {
         })
     }
 
-    fn delete(&self, id: UserId) -> Answer<'_, bool> {
+    fn delete(&self, id: UserId, version: Version) -> Answer<'_, bool> {
         Box::pin(async move {
-            Ok(self.0.execute("DELETE FROM users WHERE id = $1", params![id.0]).await? > 0)
+            let delete = "DELETE FROM users WHERE id = $1 AND version = $2";
+            Ok(self.0.execute(delete, params![id.0, version.0]).await? > 0)
         })
     }
 }

@@ -11,7 +11,7 @@ use mainstay::{
 };
 
 use super::{
-    error::{CreateError, LookupError, UpdateError},
+    error::{CreateError, DeleteError, LookupError, UpdateError},
     model::{self, ADMIN},
     service::Users,
     wire::{self, ById, CreateUser, ListUsers, UpdateUser, User},
@@ -58,8 +58,12 @@ async fn update(
     Ok(tagged(users.update(path.into(), body.into(), condition, &caller).await?))
 }
 
-async fn delete(users: Use<Users>, Path(path): Path<ById>) -> Result<NoContent, LookupError> {
-    users.delete(path.into()).await?;
+async fn delete(
+    users: Use<Users>,
+    Path(path): Path<ById>,
+    IfMatch(condition): IfMatch,
+) -> Result<NoContent, DeleteError> {
+    users.delete(path.into(), condition).await?;
     Ok(NoContent)
 }
 

@@ -9,7 +9,7 @@ use mainstay::{
 };
 
 use super::{
-    error::{CreateError, LookupError, PasswordError, UpdateError},
+    error::{CreateError, DeleteError, LookupError, PasswordError, UpdateError},
     model::{
         ADMIN, Administrator, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser,
         PasswordVersion, Position, Role, User, UserId, UserName, Version,
@@ -117,10 +117,23 @@ impl Users {
         }
     }
 
-    /// Removes a user, and with them their sessions.
-    pub(crate) async fn delete(&self, id: UserId) -> Result<(), LookupError> {
-        let existed = self.0.repository.delete(id).await?;
-        existed.then_some(()).ok_or(LookupError::NotFound)
+    /// Removes a user, and with them their sessions, if the user is of a version that `condition`
+    /// permits.
+    pub(crate) async fn delete(
+        &self,
+        id: UserId,
+        condition: Precondition,
+    ) -> Result<(), DeleteError> {
+        // A lap is lost only to a change that was made, as in an update.
+        loop {
+            let present = self.find(id).await?.ok_or(DeleteError::NotFound)?;
+            if !condition.permits(present.version.0) {
+                return Err(DeleteError::PreconditionFailed);
+            }
+            if self.0.repository.delete(id, present.version).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// The user who has this address and this password.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{
     error::{CreateError, UpdateError},
-    model::{Account, Email, NewUser, PasswordVersion, Position, User, UserId, UserName},
+    model::{Account, Email, NewUser, PasswordVersion, Position, User, UserId, UserName, Version},
     repository::{Answer, Repository},
 };
 
@@ -146,11 +146,11 @@ impl Repository for InMemory {
         })
     }
 
-    fn delete(&self, id: UserId) -> Answer<'_, bool> {
+    fn delete(&self, id: UserId, version: Version) -> Answer<'_, bool> {
         Box::pin(async move {
             let mut accounts = self.accounts().await;
             let before = accounts.len();
-            accounts.retain(|account| account.user.id != id);
+            accounts.retain(|account| account.user.id != id || account.user.version != version);
             Ok(accounts.len() < before)
         })
     }

@@ -251,3 +251,14 @@ async fn removing_a_user_ends_their_sessions_and_frees_the_address() {
     assert_outcome(&twice, 404, "USER_NOT_FOUND", "removing twice");
     assert_outcome(&registration(&app, &ada.email).send().await, 201, "", "the address is free");
 }
+
+#[tokio::test]
+async fn a_user_is_removed_only_in_the_state_that_is_named() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    let remove =
+        |condition| app.delete(&ada.path()).bearer(&ada.token).header("if-match", condition).send();
+    let refused = remove("\"7\"").await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (412, "PRECONDITION_FAILED"));
+    assert_eq!(remove("\"1\"").await.status, 204);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainstay::core::Clock;
+use mainstay::core::{Clock, Precondition};
 
 use super::{
     super::{
@@ -96,7 +96,7 @@ async fn sessions_end_with_their_user() {
     on_each(async |place| {
         let ada = place.register("ada@example.com").await;
         let (_, token) = place.log_in(&ada).await;
-        place.users.delete(ada.id).await.expect("exists");
+        place.users.delete(ada.id, Precondition::Absent).await.expect("exists");
         assert_eq!(place.sessions.find(token).await.expect("works"), None);
     })
     .await;
@@ -106,7 +106,7 @@ async fn sessions_end_with_their_user() {
 async fn a_user_removed_during_log_in_gets_no_session() {
     on_each(async |place| {
         let ada = place.register("ada@example.com").await;
-        place.users.delete(ada.id).await.expect("exists");
+        place.users.delete(ada.id, Precondition::Absent).await.expect("exists");
         let session = Session::new(&ada, place.clock.now());
         let refused = place.sessions.create(&session, Token::generate().hash()).await;
         assert!(matches!(refused, Err(CreateError::InvalidCredentials)), "{refused:?}");

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use mainstay::core::{Pii, RoleName, Timestamp};
+use mainstay::core::{Pii, Precondition, RoleName, Timestamp};
 use mainstay_testing::ManualClock;
 
 use super::{
@@ -102,7 +102,7 @@ async fn expired_session_is_rejected() {
 async fn removing_an_account_ends_its_sessions() {
     let scene = Scene::new().await;
     let (_, token) = scene.log_in().await;
-    scene.users.delete(scene.ada.id).await.expect("exists");
+    scene.users.delete(scene.ada.id, Precondition::Absent).await.expect("exists");
     assert_eq!(scene.caller(&token).await, None);
 }
 

@@ -110,8 +110,9 @@ async fn a_removed_user_is_gone_and_the_address_is_free() {
     on_each(async |users| {
         let ada = user("ada@example.com", 1, 1);
         users.create(&ada, None).await.expect("new");
-        assert!(users.delete(ada.id).await.expect("works"));
-        assert!(!users.delete(ada.id).await.expect("works"));
+        assert!(!users.delete(ada.id, ada.version.next()).await.expect("works"));
+        assert!(users.delete(ada.id, ada.version).await.expect("works"));
+        assert!(!users.delete(ada.id, ada.version).await.expect("works"));
         assert_eq!(users.find(ada.id).await.expect("works"), None);
         users.create(&user("ada@example.com", 2, 2), None).await.expect("free again");
     })

@@ -185,8 +185,11 @@ async fn only_an_administrator_changes_a_role() {
 async fn who_is_removed_is_not_found() {
     let (users, _) = users();
     let ada = registered(&users, "ada@example.com").await;
-    users.delete(ada.id).await.expect("exists");
-    assert!(matches!(users.delete(ada.id).await, Err(LookupError::NotFound)));
+    let stale = users.delete(ada.id, Precondition::OneOf(vec![99])).await;
+    assert!(matches!(stale, Err(DeleteError::PreconditionFailed)));
+    users.delete(ada.id, Precondition::OneOf(vec![ada.version.0])).await.expect("exists");
+    let again = users.delete(ada.id, Precondition::Absent).await;
+    assert!(matches!(again, Err(DeleteError::NotFound)));
     assert!(matches!(users.get(ada.id).await, Err(LookupError::NotFound)));
     let by = caller(&ada, &[]);
     let changed = users.update(ada.id, renamed("A"), Precondition::Absent, &by).await;
