@@ -20,8 +20,18 @@ pub(super) fn render(endpoint: &Settled) -> Value {
     if let Some(summary) = endpoint.summary {
         operation["summary"] = json!(summary);
     }
-    if !endpoint.parameters.is_empty() {
-        operation["parameters"] = endpoint.parameters.iter().map(parameter).collect();
+    let mut parameters: Vec<Value> = endpoint.parameters.iter().map(parameter).collect();
+    if is_conditional(endpoint) {
+        parameters.push(json!({
+            "name": "if-none-match",
+            "in": "header",
+            "required": false,
+            "schema": { "type": "string" },
+            "description": "ETags the client has, or `*`; answered with 304 if one is right.",
+        }));
+    }
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
     }
     if let Some(body) = &endpoint.body {
         let media = |name: &&str| ((*name).to_owned(), json!({ "schema": body.schema }));
@@ -39,6 +49,12 @@ pub(super) fn render(endpoint: &Settled) -> Value {
         });
     }
     operation
+}
+
+/// Whether the edge may answer 304 for the endpoint.
+fn is_conditional(endpoint: &Settled) -> bool {
+    endpoint.method == axum::http::Method::GET
+        && endpoint.responses.iter().any(ResponseSpec::is_tagged)
 }
 
 fn parameter(parameter: &Parameter) -> Value {
@@ -60,9 +76,9 @@ fn responses(endpoint: &Settled) -> Value {
     let mut responses = Map::new();
     for response in &endpoint.responses {
         responses.insert(response.status.as_str().to_owned(), success(response));
-        if response.is_tagged() && endpoint.method == axum::http::Method::GET {
-            responses.insert("304".to_owned(), json!({ "description": "Unchanged" }));
-        }
+    }
+    if is_conditional(endpoint) {
+        responses.insert("304".to_owned(), json!({ "description": "Unchanged" }));
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in &endpoint.codes {
