@@ -65,6 +65,11 @@ impl<T> Queue<T> {
         state.waiting.drain(..count).collect()
     }
 
+    /// How many wait now.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Refuses new items; those that wait are still handed out.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

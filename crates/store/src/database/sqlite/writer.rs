@@ -6,7 +6,7 @@
 //! because it may rest on a neighbour's uncommitted row. (The statements inside an interactive
 //! transaction are answered at once. Should the commit fail, what they were told may rest on rows
 //! that were never kept, and the transaction's own commit fails with them.) When nobody else waits
-//! the group is one job, and nothing waits for company.
+//! the group is one job, and a lone writer never waits for company.
 //!
 //! SQLite ends the whole transaction by itself when the disk is full or a write is interrupted.
 //! Then the other statements run again in a new group, without the one that did it. An interactive
@@ -15,6 +15,7 @@
 use std::{
     collections::VecDeque,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -35,6 +36,11 @@ use crate::{
 /// How old a group may be before a transaction joins it: about one commit on a slow disk. Waiting
 /// longer for a neighbour would cost its members more than a commit of their own.
 const GROUP_AGE_MAX: Duration = Duration::from_millis(5);
+
+/// How long a group of several waits for as many again: about one commit on a fast disk, as
+/// PostgreSQL's `commit_delay` is advised to be (half a flush and more). Measured at 64 clients:
+/// a tenth more inserts.
+const COMPANY_WAIT_MAX: Duration = Duration::from_micros(100);
 
 /// Work that has the connection to itself, outside any transaction.
 pub(super) type Exclusive = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -80,11 +86,14 @@ impl Member {
 impl Writer {
     /// Serves until the queue is closed and empty.
     pub(super) fn serve(mut self) {
+        let mut company = 0;
         loop {
+            self.await_company(company);
             let mut jobs = self.queue.take_up_to(self.batch_max);
             if jobs.is_empty() {
                 break;
             }
+            company = jobs.len();
             while let Some(job) = jobs.pop_front() {
                 match job {
                     Job::Exclusive(work) => work(&mut self.connection),
@@ -96,6 +105,15 @@ impl Writer {
             }
         }
         self.tidy();
+    }
+
+    /// Lets those who were answered together come again, so that the next commit serves them all
+    /// and not the first of them. A lone writer waits for nobody.
+    fn await_company(&self, company: usize) {
+        let begun = Instant::now();
+        while company > 1 && self.queue.len() < company && begun.elapsed() < COMPANY_WAIT_MAX {
+            thread::yield_now();
+        }
     }
 
     /// Runs jobs from the front in one transaction, and leaves those it does not take.
