@@ -9,7 +9,8 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
     password_hash::{self, phc},
 };
-use mainstay_core::{Code, Fault, FaultSet, Kind, Secret};
+use mainstay_core::{Code, Fault, FaultSet, Secret};
+use mainstay_web::codes::OVERLOADED;
 use tokio::{sync::Semaphore, task};
 
 /// OWASP's second choice for argon2id (Password Storage Cheat Sheet): 19 MiB and two passes.
@@ -104,22 +105,13 @@ impl fmt::Debug for PasswordHash {
 #[error("the queue for password hashing is full")]
 pub struct PasswordsBusy;
 
-impl PasswordsBusy {
-    /// The code every refusal for lack of capacity carries, whatever is short.
-    const CODE: Code = Code::new(
-        "OVERLOADED",
-        Kind::Overloaded,
-        "The service has more work than it can finish in time",
-    );
-}
-
 impl Fault for PasswordsBusy {
     fn code(&self) -> Code {
-        Self::CODE
+        OVERLOADED
     }
 
     fn detail(&self) -> Cow<'static, str> {
-        Self::CODE.meaning.into()
+        OVERLOADED.meaning.into()
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -129,7 +121,7 @@ impl Fault for PasswordsBusy {
 
 impl FaultSet for PasswordsBusy {
     fn declare(codes: &mut Vec<Code>) {
-        codes.push(Self::CODE);
+        codes.push(OVERLOADED);
     }
 }
 

@@ -12,7 +12,7 @@ thread_local! {
 /// Makes panics silent on stderr and remembers where they were, for the request line.
 ///
 /// The message of a panic may hold request data (`{value:?}`), so it is not printed. Call once,
-/// early; a panic outside of a request is then reported by whoever joins the task.
+/// after the log is open: from then on the place of a panic is told there and nowhere else.
 pub fn install_panic_hook() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
