@@ -14,7 +14,7 @@ use mainstay::{
 use crate::{
     config::Settings,
     keys::{self, Keys},
-    sessions::{self, Sessions, Timeouts},
+    sessions::{self, Found, Sessions, Timeouts},
     users::{self, Administrator, Email, Users},
 };
 
@@ -111,10 +111,12 @@ impl Tokens {
     async fn find_caller(&self, credential: &Secret<String>) -> Result<Option<Caller>, StoreError> {
         // A mistyped or cut token is found out without asking the store.
         let Some(token) = Token::parse(credential) else { return Ok(None) };
-        let mut caller = self.sessions.authenticate(&token).await?;
-        if caller.is_none() {
-            caller = self.keys.authenticate(&token).await?;
+        match self.sessions.authenticate(&token).await? {
+            Found::Caller(caller) => return Ok(Some(caller)),
+            Found::Over => return Ok(None),
+            Found::Nothing => {}
         }
+        let caller = self.keys.authenticate(&token).await?;
         if caller.is_none() {
             record(SecurityRecord::new(SecurityEvent::TokenReused));
         }

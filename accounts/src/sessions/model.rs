@@ -64,6 +64,17 @@ pub(crate) struct Origin {
     pub(crate) presented: Option<Secret<String>>,
 }
 
+/// What a token turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// No session's.
+    Nothing,
+    /// That of a session which signs nobody in any longer.
+    Over,
+    /// Somebody's.
+    Caller(Caller),
+}
+
 /// Somebody who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {

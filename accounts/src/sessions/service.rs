@@ -11,7 +11,7 @@ use mainstay::{
 
 use super::{
     error::{CreateError, DeleteError},
-    model::{Credentials, Origin, Session, SessionId, Timeouts},
+    model::{Credentials, Found, Origin, Session, SessionId, Timeouts},
     repository::Repository,
 };
 use crate::users::{UserId, Users};
@@ -114,20 +114,22 @@ impl Sessions {
 
     /// The caller that a token stands for, if it is one of a session. The user is read anew each
     /// time, so a removed account, a lost role and a new password count from the next request on.
-    pub(crate) async fn authenticate(&self, token: &Token) -> Result<Option<Caller>, StoreError> {
+    pub(crate) async fn authenticate(&self, token: &Token) -> Result<Found, StoreError> {
         let Inner { repository, users, clock, timeouts } = &*self.0;
-        let Some(session) = repository.find(token.hash()).await? else { return Ok(None) };
+        let Some(session) = repository.find(token.hash()).await? else {
+            return Ok(Found::Nothing);
+        };
         let now = clock.now();
         if session.is_over(now, *timeouts) {
             record(SecurityRecord::about(SecurityEvent::SessionUsedAfterExpiry, session.user));
-            return Ok(None);
+            return Ok(Found::Over);
         }
         let user = users.find(session.user).await?.filter(|user| session.is_of(user));
-        let Some(user) = user else { return Ok(None) };
+        let Some(user) = user else { return Ok(Found::Over) };
         if session.is_noteworthy(now, *timeouts) {
             repository.note_use(session.id, now);
         }
-        Ok(Some(Caller {
+        Ok(Found::Caller(Caller {
             subject: user.id.into(),
             roles: user.role.names(),
             credential: session.id.0,

@@ -57,7 +57,12 @@ impl Users {
         }
         self.0.repository.create(&user, password.as_ref()).await?;
         // Whoever guessed at the address before it was anybody's has not guessed at this password.
-        self.0.repository.forget_failures(Target::LogIn(&user.email).key()).await?;
+        // Not before the account is made: then anybody could forget the failures for an address
+        // that is taken. And nothing that fails here unmakes the account.
+        let key = Target::LogIn(&user.email).key();
+        if let Ok(Some(_)) = self.0.repository.find_failures(key).await {
+            let _ = self.0.repository.forget_failures(key).await;
+        }
         record(SecurityRecord::about(SecurityEvent::UserCreated, user.id));
         Ok(user)
     }
