@@ -102,9 +102,9 @@ async fn a_write_with_the_cookie_comes_from_a_page_of_ours_or_not_at_all() {
         &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
     ];
     let me = app.get("/me").header("cookie", &session).send().await.json();
-    let path = format!("/users/{}", me["id"].as_str().expect("an id"));
+    let own_path = format!("/users/{}", me["id"].as_str().expect("an id"));
     let patch = |headers: &[(&'static str, &str)]| {
-        let call = app.patch(&path).header("cookie", &session).json(&json!({ "age": 36 }));
+        let call = app.patch(&own_path).header("cookie", &session).json(&json!({ "age": 36 }));
         headers.iter().fold(call, |call, (name, value)| call.header(name, value)).send()
     };
     for headers in ours {
@@ -158,8 +158,8 @@ async fn keys_are_bearer_tokens_in_either_mode_and_need_no_origin() {
     assert_outcome(&made, 201, "", "a key");
     let token = made.json()["token"].as_str().expect("shown once").to_owned();
     let me = app.get("/me").bearer(&token).send().await;
-    let path = format!("/users/{}", me.json()["id"].as_str().expect("an id"));
-    let patch = app.patch(&path).bearer(&token).json(&json!({ "age": 36 }));
+    let own_path = format!("/users/{}", me.json()["id"].as_str().expect("an id"));
+    let patch = app.patch(&own_path).bearer(&token).json(&json!({ "age": 36 }));
     assert_outcome(&patch.send().await, 200, "", "a write");
 }
 

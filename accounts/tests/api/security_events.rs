@@ -75,94 +75,153 @@ fn log_in(service: &Service, email: &str, password: &str) -> Call {
     service.call("POST", "/sessions").json(&json!({ "email": email, "password": password }))
 }
 
+/// Everything one test uses.
+struct Scene {
+    service: Service,
+    folder: TempDir,
+    expected: Expected,
+    root: String,
+    ada: String,
+    own: String,
+}
+
+const ADA: &str = "ada@example.com";
+const LOGGED_IN: [&str; 2] = ["authn_login_success", "session_created"];
+
+impl Scene {
+    /// A service with an administrator and a user, both signed in, that logs as little as it can.
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let create = ["admin", "create", "--email", "root@example.com"];
+        assert_eq!(run_in(folder.path(), &create, &[], PASSWORD).code, Some(0));
+        let service = Service::start(folder.path(), &[("RUST_LOG", "error,mainstay=info")]).await;
+        let mut expected = Expected::default();
+        let body = json!({ "email": ADA, "name": "Ada", "password": PASSWORD });
+        let register = service.call("POST", "/users").json(&body);
+        let user = expected.send("a registration", register.clone(), 201, &["user_created"]).await;
+        let own = format!("/users/{}", text(&user.json()["id"]));
+        expected.send("the same again", register, 409, &[]).await;
+        let root = log_in(&service, "root@example.com", PASSWORD);
+        let root = expected.send("a log-in", root, 201, &LOGGED_IN).await;
+        let root = text(&root.json()["token"]);
+        let mut scene = Self { service, folder, expected, root, ada: String::new(), own };
+        scene.ada = scene.log_in(PASSWORD).await;
+        scene
+    }
+
+    async fn log_in(&mut self, password: &str) -> String {
+        let call = log_in(&self.service, ADA, password);
+        let reply = self.expected.send("a log-in", call, 201, &LOGGED_IN).await;
+        text(&reply.json()["token"])
+    }
+
+    fn get(&self, path: &str, token: &str) -> Call {
+        self.service.call("GET", path).bearer(token)
+    }
+
+    fn delete(&self, path: &str, token: &str) -> Call {
+        self.service.call("DELETE", path).bearer(token)
+    }
+
+    fn post(&self, path: &str, token: &str, body: &Value) -> Call {
+        self.service.call("POST", path).bearer(token).json(body)
+    }
+
+    async fn end(self) -> Vec<Value> {
+        let lines = ended(self.service).await;
+        self.expected.check(&lines);
+        lines
+    }
+}
+
 #[tokio::test]
-async fn every_trigger_leaves_its_events_once_whatever_is_filtered() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let create = ["admin", "create", "--email", "root@example.com"];
-    assert_eq!(run_in(folder.path(), &create, &[], PASSWORD).code, Some(0));
-    let service = Service::start(folder.path(), &[("RUST_LOG", "error,mainstay=info")]).await;
-    let mut expected = Expected::default();
-    let post =
-        |path: &str, token: &str, body: Value| service.call("POST", path).bearer(token).json(&body);
-
-    let (ada, success) = ("ada@example.com", ["authn_login_success", "session_created"]);
-    let body = json!({ "email": ada, "name": "Ada", "password": PASSWORD });
-    let register = service.call("POST", "/users").json(&body);
-    let user = expected.send("a registration", register.clone(), 201, &["user_created"]).await;
-    let path = format!("/users/{}", text(&user.json()["id"]));
-    expected.send("the same again", register, 409, &[]).await;
-    let reply = expected.send("a log-in", log_in(&service, ada, PASSWORD), 201, &success).await;
-    let token = text(&reply.json()["token"]);
-    let root = log_in(&service, "root@example.com", PASSWORD);
-    let reply = expected.send("an administrator's log-in", root, 201, &success).await;
-    let root = text(&reply.json()["token"]);
-
-    let wrong = |email| log_in(&service, email, "not the right one");
-    for email in [ada, "nobody@example.com"] {
-        expected.send("a guess", wrong(email), 401, &["authn_login_fail"]).await;
+async fn each_log_in_and_each_guess_leaves_its_event_whatever_is_filtered() {
+    let mut scene = Scene::start().await;
+    for email in [ADA, "nobody@example.com"] {
+        let wrong = log_in(&scene.service, email, "not the right one");
+        for _ in 0..10 {
+            scene.expected.send("a guess", wrong.clone(), 401, &["authn_login_fail"]).await;
+        }
+        scene.expected.send("one too many", wrong, 429, &["authn_login_fail_max"]).await;
     }
-    for _ in 0..9 {
-        expected.send("a guess", wrong(ada), 401, &["authn_login_fail"]).await;
-    }
-    expected.send("one too many", wrong(ada), 429, &["authn_login_fail_max"]).await;
-
-    let list = |token: &str| service.call("GET", "/users").bearer(token);
-    expected.send("a forbidden list", list(&token), 403, &["authz_fail"]).await;
-    expected.send("an administrator's list", list(&root), 200, &["authz_admin"]).await;
-    expected
-        .send(
-            "a bad list",
-            service.call("GET", "/users?limit=0").bearer(&root),
-            422,
-            &["authz_admin", "input_validation_fail"],
-        )
-        .await;
-    let patch = |token: &str, body: Value| service.call("PATCH", &path).bearer(token).json(&body);
-    expected.send("a change", patch(&token, json!({ "age": 36 })), 200, &["user_updated"]).await;
-    expected.send("no change", patch(&token, json!({ "age": 36 })), 200, &[]).await;
-    let bad = patch(&token, json!({ "age": 0 }));
-    expected.send("a bad change", bad, 422, &["input_validation_fail"]).await;
-    let promotion = patch(&root, json!({ "role": "admin" }));
-    let events = ["authz_admin", "privilege_permissions_changed", "user_updated"];
-    expected.send("a promotion", promotion, 200, &events).await;
-
-    let wanted = json!({ "name": "deploy", "scopes": ["users:read"] });
-    let made = post("/keys", &token, wanted);
-    let key = expected.send("a key", made, 201, &["authn_token_created"]).await.json();
-    let me = |token: &str| service.call("GET", "/me").bearer(token);
-    let key_token = text(&key["token"]);
-    expected.send("its use", me(&key_token), 200, &[]).await;
-    let remove = service.call("DELETE", &format!("/keys/{}", text(&key["id"]))).bearer(&token);
-    expected.send("its end", remove, 204, &["authn_token_revoked"]).await;
-    expected.send("its use after the end", me(&key_token), 401, &["authn_token_reuse"]).await;
-    expected.send("nonsense", me("nonsense"), 401, &[]).await;
-
-    let set = |current: &str| {
-        let body = json!({ "current": current, "new": "battery staple correct" });
-        post("/me/password", &token, body)
-    };
-    let failure = ["authn_password_change_fail"];
-    expected.send("a wrong change", set("not the right one"), 403, &failure).await;
-    expected.send("a change of password", set(PASSWORD), 204, &["authn_password_change"]).await;
-    let new = log_in(&service, ada, "battery staple correct");
-    let reply = expected.send("a log-in", new.clone(), 201, &success).await;
-    let token = text(&reply.json()["token"]);
-    let out = service.call("DELETE", "/sessions/current").bearer(&token);
-    expected.send("a log-out", out, 204, &["session_logout"]).await;
-
-    let reply = expected.send("a log-in", new.clone(), 201, &success).await;
-    expire_sessions(&folder).await;
-    let token = text(&reply.json()["token"]);
-    expected.send("an old session", me(&token), 401, &["session_use_after_expire"]).await;
-    let reply = expected.send("a log-in", new, 201, &success).await;
-    let remove = service.call("DELETE", &path).bearer(&text(&reply.json()["token"]));
-    expected.send("the end", remove, 204, &["user_deleted"]).await;
-
-    let lines = ended(service).await;
+    let lines = scene.end().await;
     for word in ["sys_startup", "sys_shutdown"] {
         assert_eq!(lines.iter().filter(|line| line["msg"] == word).count(), 1, "{word}");
     }
-    expected.check(&lines);
+}
+
+#[tokio::test]
+async fn each_denial_and_each_use_of_a_role_leaves_its_event() {
+    let mut scene = Scene::start().await;
+    let (ada, root, own) = (scene.ada.clone(), scene.root.clone(), scene.own.clone());
+    let change =
+        |token: &str, body: Value| scene.service.call("PATCH", &own).bearer(token).json(&body);
+    for (what, call, status, events) in [
+        ("a forbidden list", scene.get("/users", &ada), 403, &["authz_fail"] as &[&str]),
+        ("an administrator's list", scene.get("/users", &root), 200, &["authz_admin"]),
+        (
+            "a bad list",
+            scene.get("/users?limit=0", &root),
+            422,
+            &["authz_admin", "input_validation_fail"],
+        ),
+        ("a change", change(&ada, json!({ "age": 36 })), 200, &["user_updated"]),
+        ("no change", change(&ada, json!({ "age": 36 })), 200, &[]),
+        ("a bad change", change(&ada, json!({ "age": 0 })), 422, &["input_validation_fail"]),
+        (
+            "a promotion",
+            change(&root, json!({ "role": "admin" })),
+            200,
+            &["authz_admin", "privilege_permissions_changed", "user_updated"],
+        ),
+    ] {
+        scene.expected.send(what, call, status, events).await;
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn each_beginning_and_each_end_of_a_credential_leaves_its_event() {
+    let mut scene = Scene::start().await;
+    let ada = scene.ada.clone();
+    let wanted = json!({ "name": "deploy", "scopes": ["users:read"] });
+    let made = scene.post("/keys", &ada, &wanted);
+    let made = scene.expected.send("a key", made, 201, &["authn_token_created"]).await.json();
+    let (id, token) = (text(&made["id"]), text(&made["token"]));
+    let password = |current: &str| json!({ "current": current, "new": "battery staple correct" });
+    let me = scene.get("/me", &token);
+    for (what, call, status, events) in [
+        ("its use", me.clone(), 200, &[] as &[&str]),
+        ("its end", scene.delete(&format!("/keys/{id}"), &ada), 204, &["authn_token_revoked"]),
+        ("its use after the end", me, 401, &["authn_token_reuse"]),
+        ("nonsense", scene.get("/me", "nonsense"), 401, &[]),
+        (
+            "a guess at the password",
+            scene.post("/me/password", &ada, &password("not the right one")),
+            403,
+            &["authn_password_change_fail"],
+        ),
+        (
+            "a change of password",
+            scene.post("/me/password", &ada, &password(PASSWORD)),
+            204,
+            &["authn_password_change"],
+        ),
+    ] {
+        scene.expected.send(what, call, status, events).await;
+    }
+    let new = "battery staple correct";
+    let token = scene.log_in(new).await;
+    let out = scene.delete("/sessions/current", &token);
+    scene.expected.send("a log-out", out, 204, &["session_logout"]).await;
+    let token = scene.log_in(new).await;
+    expire_sessions(&scene.folder).await;
+    let old = scene.get("/me", &token);
+    scene.expected.send("an old session", old, 401, &["session_use_after_expire"]).await;
+    let token = scene.log_in(new).await;
+    let removal = scene.delete(&scene.own.clone(), &token);
+    scene.expected.send("the end", removal, 204, &["user_deleted"]).await;
+    scene.end().await;
 }
 
 #[tokio::test]

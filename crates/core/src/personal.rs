@@ -11,7 +11,9 @@ use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
 /// Data about a person: an e-mail address, a name.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// Neither hashed nor ordered: it is no key of a cache or a map.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Pii<T>(T);
 
 impl<T> Pii<T> {

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use mainstay::{
-    core::{Pii, RoleName, Scopes, Subject},
-    passwords::{PasswordCost, PasswordOptions},
-};
+use mainstay::core::{Pii, RoleName, Scopes, Subject};
 use mainstay_testing::ManualClock;
 use uuid::Uuid;
 
@@ -15,12 +12,8 @@ use super::{
 };
 
 fn users() -> (Users, ManualClock) {
-    users_with(passwords())
-}
-
-fn users_with(passwords: Passwords) -> (Users, ManualClock) {
     let clock = ManualClock::new();
-    (Users::new(Arc::new(InMemory::default()), passwords, Arc::new(clock.clone())), clock)
+    (Users::new(Arc::new(InMemory::default()), passwords(), Arc::new(clock.clone())), clock)
 }
 
 async fn registered(users: &Users, email: &str) -> User {
@@ -247,29 +240,6 @@ async fn a_password_that_anybody_would_guess_is_refused() {
         let refused = users.create(NewUser { name, password, ..person("grace@example.com") }).await;
         assert!(matches!(refused, Err(CreateError::TooCommon)), "{refused:?}");
     }
-}
-
-#[tokio::test]
-async fn a_hash_is_made_anew_when_the_cost_has_risen() {
-    let kept = Arc::new(InMemory::default());
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
-    let cheap = Users::new(kept.clone(), passwords(), clock.clone());
-    let ada = registered(&cheap, "ada@example.com").await;
-    let cost = PasswordCost { passes: 3, ..PasswordCost::LEAST };
-    let dear = Passwords::new(PasswordOptions { cost, ..PasswordOptions::default() });
-    let stored = async || {
-        let account = kept.find_by_email(&ada.email).await.expect("works").expect("exists");
-        (account.password.expect("has one").to_phc(), account.user.password_version)
-    };
-    let (before, version) = stored().await;
-    let dear = Users::new(kept.clone(), dear, clock);
-    for (password, is_right) in [("not the right one", false), (PASSWORD, true), (PASSWORD, true)] {
-        let user = dear.log_in(&ada.email, &secret(password)).await.expect("not busy");
-        assert_eq!(user.is_some(), is_right);
-    }
-    let (after, same_version) = stored().await;
-    assert!(before.contains("t=1") && after.contains("t=3"), "{after}");
-    assert_eq!(same_version, version, "sessions go on");
 }
 
 /// Guesses once, and says how it was answered.

@@ -138,8 +138,8 @@ impl Passwords {
         .await
     }
 
-    /// Whether a hash that has just been verified should be made anew with the same password, because
-    /// the cost has risen since it was made.
+    /// Whether a hash that has just been verified should be made anew with the same password,
+    /// because the cost has risen since it was made.
     pub fn is_outdated(&self, hash: &PasswordHash) -> bool {
         hash.is_cheaper_than(self.0.cost)
     }

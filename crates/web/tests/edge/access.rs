@@ -78,6 +78,24 @@ async fn ones_own_things_are_open_in_any_spelling_and_the_administrator_sees_all
 }
 
 #[tokio::test]
+async fn a_credential_of_limited_scope_opens_what_names_its_scope() {
+    let bench = bench();
+    for path in ["/me", "/things", "/strict"] {
+        let answer = bench.send(by("reader", get(path))).await;
+        let expected = if path == "/strict" { 405 } else { 403 };
+        assert_eq!(answer.status, expected, "{path}");
+    }
+    for credential in ["reader", "alice"] {
+        assert_eq!(bench.send(by(credential, get("/context"))).await.status, 200, "{credential}");
+    }
+    let own = format!("/things/{ALICE}");
+    let answer = bench.send(by("reader", get(&own))).await;
+    assert_eq!(answer.code().as_deref(), Some("FORBIDDEN"), "the policy alone does not open it");
+    let operation = &bench.edge.document().value()["paths"]["/context"]["get"];
+    assert_eq!(operation["x-scope"], "things:read");
+}
+
+#[tokio::test]
 async fn a_stranger_learns_nothing_about_what_exists() {
     let bench = bench();
     let paths =

@@ -126,7 +126,7 @@ fn every_operation_lists_its_closed_set_and_nothing_more() {
         ("GET /endless", &[&LIMITED]),
         ("GET /search", &[&LIMITED, &CHECKED]),
         ("POST /things", &[&LIMITED, &WITH_BODY]),
-        ("GET /me", &[&LIMITED, &SIGNED_IN]),
+        ("GET /me", &[&LIMITED, &SIGNED_IN, &JUDGED]),
         ("GET /things", &[&LIMITED, &SIGNED_IN, &JUDGED]),
         ("GET /things/{id}", &[&LIMITED, &SIGNED_IN, &JUDGED, &CHECKED]),
         ("POST /strict", &[&LIMITED, &SIGNED_IN, &JUDGED, &WITH_BODY]),

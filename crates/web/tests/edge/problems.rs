@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{Method, Request, StatusCode, request::Builder};
-use mainstay_web::{EdgeOptions, codes, edge, edge::Breach, ops::Readiness, server::Service};
+use mainstay_web::{
+    EdgeOptions, Transport, codes, edge, edge::Breach, ops::Readiness, server::Service,
+};
 
 use crate::{
     answer::Answer,
@@ -84,6 +86,11 @@ async fn every_code_of_the_edge_has_its_cause_and_one_shape() {
         assert_eq!((answer.status, answer.code().as_deref()), (status.as_u16(), Some(code)));
         seen.insert(code);
     }
+    let browsers = bench_with(EdgeOptions { transport: Transport::Cookie, ..options() });
+    let foreign = post("/hello").header("origin", "https://evil.example");
+    let answer = browsers.send(foreign).await;
+    assert_eq!(answer.code().as_deref(), Some("CROSS_SITE_REQUEST"));
+    seen.insert("CROSS_SITE_REQUEST");
     // The edge itself admits every request, so only a fault answers this one.
     seen.insert("OVERLOADED");
     let missing: Vec<_> = codes::ALL.iter().filter(|code| !seen.contains(code.name)).collect();

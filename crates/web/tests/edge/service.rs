@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::Semaphore, time::Instant};
 use uuid::Uuid;
 
-use crate::parts::ADMIN;
+use crate::parts::{ADMIN, READ};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -67,7 +67,7 @@ pub(crate) fn routes(probe: Probe) -> Routes<Probe> {
     Routes::new("things", probe)
         .add(get("/hello", hello).public().unlimited(WHY).summary("Says hello"))
         .add(post("/hello", say).public().unlimited(WHY))
-        .add(get("/context", context).allow(Authenticated))
+        .add(get("/context", context).allow(Authenticated).scope(READ))
         .add(get("/things/{id}", find).allow(SelfOr(ADMIN)))
         .add(put("/things/{id}", replace).allow(Authenticated))
         .add(post("/things", create).public())
