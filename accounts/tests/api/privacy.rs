@@ -1,6 +1,9 @@
 //! What callers send stays out of the log, out of error bodies and out of the operators' answers.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mainstay_testing::{Call, Reply};
@@ -11,44 +14,65 @@ use crate::{
     support::{PASSWORD, text},
 };
 
-/// Planted in every input. No part of the service, of HTTP or of a hash looks like one of them.
+/// Planted in every input, each time with a number of its own behind it. No part of the service, of
+/// HTTP or of a hash looks like one of them.
 const CANARY: &str = "zqcanaryqz";
+/// The same where a number is wanted.
 const NUMBER: &str = "7359183642";
 
-/// Every spelling in which a canary could come out.
-fn spellings() -> Vec<String> {
+/// Every spelling in which a canary could come out, with the name of the encoding.
+fn spellings() -> Vec<(&'static str, String)> {
     let mut spellings = Vec::new();
     for canary in [CANARY, NUMBER] {
         let each = |form: fn(u8) -> String| canary.bytes().map(form).collect::<String>();
-        spellings.push(canary.to_owned());
-        spellings.push(each(|byte| format!("%{byte:02x}")));
-        spellings.push(each(|byte| format!("\\u{byte:04x}")));
-        spellings.push(each(|byte| format!("{byte:02x}")));
+        spellings.push(("itself", canary.to_owned()));
+        spellings.push(("percent-encoding", each(|byte| format!("%{byte:02x}"))));
+        spellings.push(("percent-encoding twice", each(|byte| format!("%25{byte:02x}"))));
+        spellings.push(("JSON escapes", each(|byte| format!("\\u{byte:04x}"))));
+        spellings.push(("hexadecimal", each(|byte| format!("{byte:02x}"))));
+        spellings.push(("HTML entities", each(|byte| format!("&#{byte};"))));
+        spellings.push(("HTML entities", each(|byte| format!("&#x{byte:02x};"))));
+        let decimal: Vec<_> = canary.bytes().map(|byte| byte.to_string()).collect();
+        spellings.push(("a list of bytes", decimal.join(", ")));
+        spellings.push(("a list of bytes", decimal.join(",")));
         // Base64 of three bytes does not depend on what is around them; where they begin does.
         for skip in 0..3 {
             let whole = &canary[skip..skip + (canary.len() - skip) / 3 * 3];
-            spellings.push(STANDARD.encode(whole));
+            spellings.push(("base64", STANDARD.encode(whole)));
         }
     }
     spellings
 }
 
 /// Where a text holds a canary, and as what.
-fn find<'s>(haystack: &str, spellings: &'s [String]) -> Option<(usize, &'s str)> {
+fn find<'s>(haystack: &str, spellings: &'s [(&str, String)]) -> Option<(usize, &'s str)> {
     let lower = haystack.to_ascii_lowercase();
-    spellings.iter().find_map(|spelling| {
+    spellings.iter().find_map(|(name, spelling)| {
         let at = haystack.find(spelling.as_str()).or_else(|| lower.find(spelling.as_str()))?;
-        Some((at, spelling.as_str()))
+        Some((at, *name))
     })
 }
 
 /// Asserts that a text holds no canary in any spelling.
-fn check(what: &str, haystack: &str, spellings: &[String]) {
-    if let Some((at, spelling)) = find(haystack, spellings) {
+fn check(what: &str, haystack: &str, spellings: &[(&str, String)]) {
+    if let Some((at, encoding)) = find(haystack, spellings) {
         let bytes = &haystack.as_bytes()[at.saturating_sub(200)..];
         let around = String::from_utf8_lossy(&bytes[..bytes.len().min(400)]).into_owned();
-        panic!("{what} holds the canary as {spelling}: …{around}…");
+        panic!("{what} holds a canary, by {encoding}: …{around}…");
     }
+}
+
+/// The text with a number of its own behind each canary, so that a leak tells which input leaked.
+fn unique(text: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1000);
+    let mut parts = text.split(CANARY);
+    let mut unique = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        unique.push_str(&format!("{CANARY}{number}"));
+        unique.push_str(part);
+    }
+    unique
 }
 
 #[test]
@@ -59,8 +83,12 @@ fn a_canary_is_found_however_it_is_written() {
         let mut written = vec![
             canary.to_uppercase(),
             each(|byte| format!("%{byte:02X}")),
+            each(|byte| format!("%25{byte:02X}")),
             each(|byte| format!("\\u{byte:04X}")),
             each(|byte| format!("{byte:02X}")),
+            each(|byte| format!("&#{byte};")),
+            each(|byte| format!("&#x{byte:X};")),
+            format!("{:?}", canary.as_bytes()),
         ];
         for around in ["", "x", "xy"] {
             written.push(STANDARD.encode(format!("{around}{canary}{around}")));
@@ -94,7 +122,7 @@ fn plant(call: Call) -> Call {
         ("zqcanaryqz", CANARY),
     ]
     .into_iter()
-    .fold(call, |call, (name, value)| call.header(name, value))
+    .fold(call, |call, (name, value)| call.header(name, &unique(value)))
 }
 
 /// Bodies with a canary where a value, a name, a type or an end should be.
@@ -117,6 +145,10 @@ fn bodies() -> Vec<(&'static str, String)> {
         (json, format!(r#"{{"age":{NUMBER},"name":"x","email":"{email}","role":"{CANARY}"}}"#)),
         (json, format!(r#"{{"{CANARY}":1,"{CANARY}":2}}"#)),
         (json, format!(r#"{{"email":"{CANARY}"#)),
+        (json, json!({ "current": CANARY, "new": format!("{CANARY} {CANARY}") }).to_string()),
+        (json, json!({ "current": [CANARY], "new": CANARY, CANARY: CANARY }).to_string()),
+        (json, json!({ "name": CANARY, "scopes": ["users:read"] }).to_string()),
+        (json, json!({ "name": CANARY, "scopes": [CANARY], "user_id": CANARY }).to_string()),
         (json, format!("{CANARY} {NUMBER}")),
         (json, format!("\"{CANARY}\"")),
         ("text/zqcanaryqz", CANARY.to_owned()),
@@ -131,6 +163,7 @@ fn targets(path: &str) -> Vec<String> {
         filled.clone(),
         format!("{filled}?{CANARY}={CANARY}"),
         format!("{filled}?limit={CANARY}&cursor={CANARY}&email={CANARY}%40example.com"),
+        format!("{filled}?user_id={CANARY}"),
         format!("{filled}?email={CANARY}&limit={NUMBER}&access_token={CANARY}%ff"),
         format!("{filled}/{CANARY}"),
     ]
@@ -141,28 +174,35 @@ async fn administrator(service: &Service) -> String {
     text(&service.call("POST", "/sessions").json(&body).send().await.json()["token"])
 }
 
-/// Every operation with every target, and every body where one is taken.
-async fn calls(service: &Service, token: &str) -> Vec<Call> {
+/// Every operation with every target, and every body where one is taken. The second part says
+/// whether the administrator is to sign it.
+async fn calls(service: &Service) -> Vec<(Call, bool)> {
     let document = service.call("GET", "/openapi.json").send().await.json();
     let mut calls = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("an object") {
             for target in targets(path) {
-                let call = || plant(service.call(&method.to_uppercase(), &target));
-                let by_token = call().bearer(token);
-                let by_canary = call().bearer(CANARY);
-                let basic = call().header("authorization", &format!("Basic {CANARY}"));
+                let call = || plant(service.call(&method.to_uppercase(), &unique(&target)));
                 if operation["requestBody"].is_object() {
                     for (media_type, body) in bodies() {
-                        calls.push(by_token.clone().body(media_type, body));
+                        // One of them is about a name that is there twice.
+                        let twice = body.contains(":1,");
+                        let body = if twice { body } else { unique(&body) };
+                        calls.push((call().body(&unique(media_type), body), true));
                     }
                 }
-                calls.extend([by_token, by_canary, basic]);
+                calls.push((call(), true));
+                calls.push((call().bearer(&unique(CANARY)), false));
+                let basic = format!("Basic {}", unique(CANARY));
+                calls.push((call().header("authorization", &basic), false));
             }
         }
     }
-    calls.push(plant(service.call("GET", &format!("/{CANARY}"))));
-    calls.push(plant(service.call(CANARY, "/users")));
+    let (media_type, body) = &bodies()[0];
+    let registration = plant(service.call("POST", "/users")).body(media_type, unique(body));
+    calls.extend([(registration.clone(), false), (registration, false)]);
+    calls.push((plant(service.call("GET", &format!("/{CANARY}"))), false));
+    calls.push((plant(service.call(CANARY, "/users")), false));
     calls
 }
 
@@ -224,39 +264,46 @@ async fn whole_log(mut service: Service) -> String {
 async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let service = start(&folder).await;
-    let token = administrator(&service).await;
+    let mut token = administrator(&service).await;
+    let mut tokens = vec![token.clone()];
     let spellings = spellings();
     let mut answered: HashMap<String, Reply> = HashMap::new();
     let mut statuses: HashMap<u16, u32> = HashMap::new();
-    // The log-in and the fetch of the contract.
-    let before = 2;
-    for call in calls(&service, &token).await {
+    let mut signed = 0;
+    for (call, is_signed) in calls(&service).await {
+        let call = if is_signed { call.bearer(&token) } else { call };
         let what = format!("{call:?}");
-        // Some operations end the session.
         let reply = call.send().await;
         *statuses.entry(reply.status.as_u16()).or_default() += 1;
+        if is_signed && reply.status == 204 {
+            // It may have ended the session.
+            token = administrator(&service).await;
+            tokens.push(token.clone());
+        }
+        signed += u32::from(is_signed && reply.status != 401);
         if !reply.status.is_success() {
-            check(
-                &format!("the body of {what}"),
-                &String::from_utf8_lossy(&reply.body),
-                &spellings,
-            );
+            let body = String::from_utf8_lossy(&reply.body);
+            check(&format!("the body of {what}"), &body, &spellings);
             check(&format!("the head of {what}"), &format!("{:?}", reply.headers), &spellings);
         }
         let id = reply.header("x-request-id").to_owned();
         assert!(answered.insert(id, reply).is_none(), "an id is used twice");
     }
+    assert!(signed > 300, "only {signed} calls were signed in");
+    // The log-ins and the fetch of the contract.
+    let before = tokens.len() + 1;
     for status in [201, 400, 401, 404, 405, 409, 415, 422] {
         assert!(statuses.contains_key(&status), "no {status} among {statuses:?}");
     }
-    for target in ["/livez", "/readyz", "/metrics"] {
+    for target in ["/livez", "/readyz", "/discipline", "/metrics"] {
         let reply = service.ops(target).send().await;
         check(target, &String::from_utf8_lossy(&reply.body), &spellings);
     }
 
     let log = whole_log(service).await;
     check("the log", &log, &spellings);
-    assert!(!log.contains(&token) && !log.contains("mst_"), "a token is logged");
+    assert!(!tokens.iter().any(|token| log.contains(token)), "a token is logged");
+    assert!(!log.contains("mst_"), "a token is logged");
     let lines = lines(&log);
     let requests: Vec<_> = lines.iter().filter(|line| line["msg"] == "request").collect();
     // Of the three asked of the operators' listener, the one that is not there.
