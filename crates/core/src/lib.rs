@@ -13,6 +13,7 @@ mod personal;
 mod precondition;
 mod request_line;
 mod trace;
+mod transparent;
 
 pub use caller::{Authenticator, Caller, CallerFuture, RoleName, Subject};
 pub use clock::{Clock, SystemClock};
@@ -25,6 +26,10 @@ pub use personal::{Pii, Secret};
 pub use precondition::Precondition;
 pub use request_line::{RequestLine, RequestLog};
 pub use trace::{InvalidTraceparent, RequestId, SpanId, TraceContext, TraceId};
+
+/// For [`transparent_schema`].
+#[doc(hidden)]
+pub use schemars;
 
 /// Re-exported so that a service needs no date library of its own to name an instant.
 pub use jiff::Timestamp;

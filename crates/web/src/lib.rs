@@ -6,6 +6,7 @@
 
 pub mod codes;
 pub mod contract;
+pub mod discipline;
 pub mod edge;
 pub mod endpoint;
 pub mod extract;
@@ -20,8 +21,8 @@ mod context;
 pub use context::{Context, current};
 pub use edge::{Edge, EdgeBuilder, EdgeOptions, EdgeParts};
 pub use endpoint::{
-    Authenticated, Endpoint, Limit, PathParams, Policy, Routes, SelfOr, delete, get, patch, post,
-    put,
+    Authenticated, Cache, Endpoint, Limit, PathParams, Policy, Repeat, Routes, SelfOr, delete, get,
+    patch, post, put,
 };
-pub use extract::{Body, Headers, IfMatch, Path, Query, SignedIn, Use};
+pub use extract::{Body, Headers, IfMatch, Path, Query, RequireIfMatch, SignedIn, Use};
 pub use respond::{Created, Json, NoContent, Page, Problem, Tagged};

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
     response::Response,
 };
 
@@ -67,11 +67,20 @@ impl Finish {
                 response.headers_mut().insert(header::CONNECTION, close);
             }
         }
+        let status = response.status();
         let headers = response.headers_mut();
         // Copying the map is cheaper than inserting its entries. The answer's own headers replace
         // those of the same name: a page may bring a policy of its own.
         let own = std::mem::replace(headers, edge.standing.clone());
+        if problem.is_none() && (status.is_success() || status == StatusCode::NOT_MODIFIED) {
+            let cache = line.endpoint.as_ref().and_then(|endpoint| endpoint.cache.as_ref());
+            headers.extend(cache.map(|value| (header::CACHE_CONTROL, value.clone())));
+        }
         headers.extend(own);
+        if line.endpoint.as_ref().is_some_and(|endpoint| endpoint.varies_by_caller) {
+            // Whoever signs in next at the same browser must not be shown the last one's answer.
+            headers.append(header::VARY, HeaderValue::from_static("authorization"));
+        }
         edge.options.cors.decorate(self.origin, headers);
         if let Some(rate) = line.rate.take() {
             headers.insert(RATELIMIT_POLICY, rate.policy);

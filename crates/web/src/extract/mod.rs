@@ -12,7 +12,7 @@ mod state;
 
 pub use body::Body;
 pub use headers::Headers;
-pub use if_match::IfMatch;
+pub use if_match::{IfMatch, RequireIfMatch};
 pub use path::Path;
 pub use query::Query;
 pub use signed_in::SignedIn;

@@ -12,7 +12,7 @@ use mainstay_core::{Code, Fault, FaultSet, Health, HealthCheck};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Json, Routes, Use, codes, get};
+use crate::{Cache, Json, Routes, Use, codes, get};
 
 /// A dependency that has not answered within this time is not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -94,8 +94,20 @@ struct Status {
 pub fn routes(readiness: Readiness) -> Routes<Readiness> {
     const WHY: &str = "probes come from the platform";
     Routes::new("ops", readiness)
-        .add(get("/livez", livez).public().unlimited(WHY).summary("The process runs"))
-        .add(get("/readyz", readyz).public().unlimited(WHY).summary("The service takes traffic"))
+        .add(
+            get("/livez", livez)
+                .public()
+                .unlimited(WHY)
+                .cache(Cache::NoStore)
+                .summary("The process runs"),
+        )
+        .add(
+            get("/readyz", readyz)
+                .public()
+                .unlimited(WHY)
+                .cache(Cache::NoStore)
+                .summary("The service takes traffic"),
+        )
 }
 
 /// Liveness looks at nothing but the process: a dead database is no reason to restart.
