@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use mainstay::{
+    core::OutageMode,
     store::StoreError,
     web::{
-        self, Authenticated, Body, Created, IfMatch, Json, Limit, NoContent, Page, Path, Query,
-        Routes, SelfOr, SignedIn, Tagged, Use,
+        self, Authenticated, Body, Cache, Created, IfMatch, Json, Limit, NoContent, Page, Path,
+        Query, Repeat, Routes, SelfOr, SignedIn, Tagged, Use,
     },
 };
 
@@ -19,16 +20,38 @@ use super::{
 
 /// Registrations from one address in a minute: a class of people behind one gateway fits, a script
 /// that fills the table does not.
-const REGISTRATIONS: Limit = Limit::per_client(20, Duration::from_mins(1));
+///
+/// When nobody can count, each process goes on with its own share: a registration takes nothing
+/// from anybody.
+const REGISTRATIONS: Limit =
+    Limit::per_client(20, Duration::from_mins(1)).on_outage(OutageMode::Local);
+
+/// Ten times the largest registration.
+const REGISTRATION_BYTES_MAX: usize = 16 << 10;
 
 /// The route table.
 pub(crate) fn routes(users: Users) -> Routes<Users> {
-    let create = web::post("/users", create).summary("Register").public().limit(REGISTRATIONS);
-    let list = web::get("/users", list).summary("List users, newest first").allow(ADMIN);
-    let get = web::get("/users/{id}", get).summary("Show a user").allow(SelfOr(ADMIN));
-    let update = web::patch("/users/{id}", update).summary("Change a user").allow(SelfOr(ADMIN));
+    let create = web::post("/users", create)
+        .summary("Register")
+        .public()
+        .limit(REGISTRATIONS)
+        .body_bytes_max(REGISTRATION_BYTES_MAX)
+        .on_repeat(Repeat::NoEffect("a second registration answers EMAIL_TAKEN"));
+    let list = web::get("/users", list)
+        .summary("List users, newest first")
+        .allow(ADMIN)
+        .cache(Cache::NoStore);
+    let get = web::get("/users/{id}", get)
+        .summary("Show a user")
+        .allow(SelfOr(ADMIN))
+        .cache(Cache::NoStore);
+    let update = web::patch("/users/{id}", update)
+        .summary("Change a user")
+        .allow(SelfOr(ADMIN))
+        .on_repeat(Repeat::NoEffect("the same values are set, which changes nothing"));
     let delete = web::delete("/users/{id}", delete).summary("Remove a user").allow(SelfOr(ADMIN));
-    let me = web::get("/me", me).summary("Show the caller").allow(Authenticated);
+    let me =
+        web::get("/me", me).summary("Show the caller").allow(Authenticated).cache(Cache::NoStore);
     Routes::new("users", users).add(create).add(list).add(get).add(update).add(delete).add(me)
 }
 

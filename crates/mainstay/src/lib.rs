@@ -27,7 +27,9 @@ pub mod telemetry;
 mod app;
 mod command;
 
-pub use app::{Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources};
+pub use app::{
+    Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources, discipline,
+};
 pub use clap;
 pub use command::{read_secret, run};
 pub use mainstay_core as core;

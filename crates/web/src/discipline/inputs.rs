@@ -62,7 +62,7 @@ pub(super) fn bounded(subject: &Subject<'_>) -> Cell {
             );
         });
     }
-    let says = if subject.inputs().next().is_none() { "takes none" } else { "bounded" };
+    let says = if subject.inputs().next().is_none() { "none" } else { "bounded" };
     Cell::of(if wrong.is_empty() { says } else { "unbounded" }).but(wrong)
 }
 

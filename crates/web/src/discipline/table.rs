@@ -17,15 +17,16 @@ impl fmt::Display for Matrix {
             write_aligned(f, &reasons)?;
         }
         let open = self.findings().len();
-        writeln!(f, "\n{} endpoints, {open} undecided", self.rows.len())
+        writeln!(f, "\n* the default of the service   ! undecided")?;
+        writeln!(f, "{} endpoints, {open} findings", self.rows.len())
     }
 }
 
-/// What is undecided stands out by its mark.
+/// What is undecided stands out by its mark. What is a default is marked too, in less room.
 fn cells(row: &Row) -> Vec<String> {
-    let told = row.cells.iter().map(|(_, cell)| match cell.wrong.is_empty() {
-        true => cell.says.clone(),
-        false => format!("! {}", cell.says),
+    let told = row.cells.iter().map(|(_, cell)| {
+        let mark = if cell.wrong.is_empty() { "" } else { "! " };
+        format!("{mark}{}", cell.says.replace(" (default)", "*"))
     });
     [row.method.clone(), row.path.clone()].into_iter().chain(told).collect()
 }
