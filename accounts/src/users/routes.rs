@@ -12,7 +12,7 @@ use mainstay::{
 };
 
 use super::{
-    error::{CreateError, DeleteError, LookupError, UpdateError},
+    error::{CallerError, CreateError, DeleteError, LookupError, UpdateError},
     model::{self, ADMIN},
     service::Users,
     wire::{self, ById, CreateUser, ListUsers, UpdateUser, User},
@@ -93,8 +93,8 @@ async fn delete(
 async fn me(
     users: Use<Users>,
     SignedIn(caller): SignedIn,
-) -> Result<Tagged<Json<User>>, LookupError> {
-    Ok(tagged(users.get(caller.subject.into()).await?))
+) -> Result<Tagged<Json<User>>, CallerError> {
+    Ok(tagged(users.get_caller(caller.subject.into()).await?))
 }
 
 fn tagged(user: model::User) -> Tagged<Json<User>> {

@@ -9,7 +9,7 @@ use mainstay::{
 };
 
 use super::{
-    error::{CreateError, DeleteError, LookupError, PasswordError, UpdateError},
+    error::{CallerError, CreateError, DeleteError, LookupError, PasswordError, UpdateError},
     model::{
         ADMIN, Administrator, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser,
         PasswordVersion, Position, Role, User, UserId, UserName, Version,
@@ -64,6 +64,12 @@ impl Users {
     /// The user of this id.
     pub(crate) async fn get(&self, id: UserId) -> Result<User, LookupError> {
         self.find(id).await?.ok_or(LookupError::NotFound)
+    }
+
+    /// The account of a caller. One that is removed at this moment is nobody's, like one that was
+    /// removed a moment before.
+    pub(crate) async fn get_caller(&self, id: UserId) -> Result<User, CallerError> {
+        self.find(id).await?.ok_or(CallerError::Removed)
     }
 
     /// The user of this id, if there is one.

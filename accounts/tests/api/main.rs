@@ -5,6 +5,8 @@ mod command_line;
 mod contract;
 mod crash;
 mod degraded;
+mod discipline;
+mod every_refusal;
 mod limits;
 mod listing;
 mod privacy;
