@@ -74,7 +74,9 @@ impl Finish {
         let own = std::mem::replace(headers, edge.standing.clone());
         if problem.is_none() && (status.is_success() || status == StatusCode::NOT_MODIFIED) {
             let cache = line.endpoint.as_ref().and_then(|endpoint| endpoint.cache.as_ref());
-            headers.extend(cache.map(|value| (header::CACHE_CONTROL, value.clone())));
+            if let Some(cache) = cache {
+                headers.insert(header::CACHE_CONTROL, cache.clone());
+            }
         }
         headers.extend(own);
         if line.endpoint.as_ref().is_some_and(|endpoint| endpoint.varies_by_caller) {

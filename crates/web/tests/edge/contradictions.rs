@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use mainstay_web::{
-    Authenticated, Body, Edge, EdgeBuilder, Json, Limit, NoContent, Path, Query, Routes, SignedIn,
-    get, post,
+    Authenticated, Body, Cache, Edge, EdgeBuilder, Json, Limit, NoContent, Path, Query, Routes,
+    SignedIn, get, post,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,19 @@ fn every_contradiction_has_its_sentence() {
         (
             empty().add(get("/a", with_body).public()),
             "m: GET /a: a GET has no body: take the input as `Query`",
+        ),
+        (
+            empty().add(get("/a", nothing).allow(Authenticated).cache(Cache::Public(MINUTE))),
+            "m: GET /a: what only some callers may read cannot be kept for everybody: say \
+             `Cache::Private` instead of `Cache::Public`",
+        ),
+        (
+            empty().add(post("/a", nothing).public().cache(Cache::NoStore)),
+            "m: POST /a: only the answer to a GET can be kept: leave out `.cache(…)`",
+        ),
+        (
+            empty().add(get("/a", nothing).public().cache(Cache::Public(MINUTE / 61))),
+            "m: GET /a: an answer is kept for whole seconds: say `Cache::NoStore` to keep none",
         ),
         (
             empty().add(post("/a", open_body).public()),
