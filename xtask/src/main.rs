@@ -19,14 +19,12 @@ cargo xtask tidy       the rules about edges, layers, sizes and hygiene
 cargo xtask coverage   which error codes and evidence the last test run did not produce
 cargo xtask evidence   write accounts/tested.tsv from what the last test run produced
 cargo xtask bench …    bench/run.sh with the remaining arguments
-cargo xtask deny       licences, bans and advisories of the dependencies
-cargo xtask help       this text";
+cargo xtask deny       licences, bans and advisories of the dependencies";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let workspace = Workspace::locate()?;
-    match arguments.as_slice() {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => suite::run(&workspace),
         ["tidy"] => workspace.run(&["cargo", "test", "--package", "xtask", "tidy"]),
         ["coverage"] => coverage::check(&workspace),

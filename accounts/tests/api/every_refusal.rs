@@ -1,7 +1,7 @@
 //! Every refusal that the contract declares, produced at every operation that declares it.
 //!
-//! What the edge answers has one cause for all operations. What is known of a single operation is in
-//! [`body`] and [`cause`]: a new one needs a row in the first if it takes a body, and one in the
+//! What the edge answers has one cause for all operations. What is known of a single operation is
+//! in [`body`] and [`cause`]: a new one needs a row in the first if it takes a body, and one in the
 //! second for each code of its module.
 
 use accounts::Accounts;

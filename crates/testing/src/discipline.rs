@@ -18,3 +18,41 @@ pub async fn assert_disciplined<A: Application>() {
     let sentences: Vec<_> = findings.iter().map(ToString::to_string).collect();
     assert!(sentences.is_empty(), "{} findings:\n{}", sentences.len(), sentences.join("\n"));
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay::{Assembly, Resources, store::Migrations};
+    use mainstay_web::{NoContent, Routes, get};
+
+    use super::*;
+
+    struct Undisciplined;
+
+    impl Application for Undisciplined {
+        const NAME: &'static str = "undisciplined";
+        const VERSION: &'static str = "0.0.0";
+
+        type Settings = ();
+
+        fn settings(_: &mut Loader) {}
+
+        fn migrations() -> Migrations {
+            Migrations::new(&[])
+        }
+
+        fn assemble(_: &Resources, (): &()) -> Assembly {
+            async fn undecided() -> NoContent {
+                NoContent
+            }
+            Assembly::new().mount(Routes::new("m", ()).add(get("/undecided", undecided).public()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_undisciplined_service_fails_its_test() {
+        let failed = tokio::spawn(assert_disciplined::<Undisciplined>()).await;
+        let panic = failed.expect_err("it panics").into_panic();
+        let told = panic.downcast_ref::<String>().expect("a text");
+        assert!(told.contains("GET /undecided: cache: nobody has said"), "{told}");
+    }
+}

@@ -170,7 +170,7 @@ pub(crate) fn prepare<A: Application>(
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
     let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
     let _ = published.set(matrix.to_json().to_string().into());
-    Ok(Prepared { edge, ops_edge, readiness, matrix })
+    Ok(Prepared { edge, ops_edge, matrix, readiness })
 }
 
 /// Opens the database and brings its schema up to date, or refuses to start behind it.

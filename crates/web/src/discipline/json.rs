@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Finding, Matrix, Row};
+use super::{Finding, Matrix, matrix::Row};
 
 impl Matrix {
     /// `{"endpoints": […], "findings": […], "green": bool}`; each endpoint has its place in the

@@ -86,6 +86,7 @@ pub(super) fn is_described(schema: &Value, components: &Components) -> bool {
 
 /// Which kinds of value cannot grow without end, because they are bounded or not admitted.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Bounds {
     pub(super) text: bool,
     pub(super) list: bool,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Column, Matrix, Row};
+use super::{Column, Matrix, matrix::Row};
 
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header::IF_MATCH, request::Parts},
+    http::{HeaderMap, HeaderValue, header::IF_MATCH, request::Parts},
 };
 use mainstay_core::{FieldProblem, Location, Precondition};
 use serde_json::json;
@@ -84,7 +84,7 @@ fn read(headers: &HeaderMap) -> Result<Precondition, Problem> {
         return Ok(Precondition::Absent);
     }
     // Repeated lines are one list (RFC 9110 section 5.3).
-    if values().map(|value| value.len()).sum::<usize>() > LENGTH_MAX {
+    if values().map(HeaderValue::len).sum::<usize>() > LENGTH_MAX {
         return Err(too_long());
     }
     let mut versions = Vec::new();

@@ -1,18 +1,20 @@
 //! The discipline matrix: with one decision left out, one sentence says where and what to write.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod endpoints;
 
-use mainstay_core::{OutageMode, Pii, Secret};
+use std::{sync::Arc, time::Duration};
+
+use mainstay_core::OutageMode;
 use mainstay_web::{
-    Authenticated, Body, Cache, Edge, EdgeBuilder, Headers, IfMatch, Json, Limit, NoContent, Path,
-    Query, Repeat, RequireIfMatch, Routes,
+    Authenticated, Cache, Edge, EdgeBuilder, Limit, Repeat, Routes,
     discipline::{Column, Evidence, Finding, Matrix},
     get, patch, post, put,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::endpoints::{
+    by_header, by_key, by_name, change, create, log_in, mute, replace, show, take_anything,
+};
 use crate::{
     harness::{options, parts},
     parts::{Lines, Quotas},
@@ -20,128 +22,6 @@ use crate::{
 
 const MINUTE: Duration = Duration::from_mins(1);
 const OWN: Limit = Limit::per_client(5, MINUTE).on_outage(OutageMode::Closed);
-
-/// Only schemas are of interest here, so the fields are read once and for all.
-macro_rules! input {
-    ($name:ident { $($(#[$meta:meta])* $field:ident: $type:ty,)* }) => {
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields)]
-        struct $name { $($(#[$meta])* $field: $type,)* }
-
-        impl $name {
-            fn read(self) {
-                $(let _ = self.$field;)*
-            }
-        }
-    };
-}
-
-input!(Id {
-    /// Which.
-    id: u32,
-});
-input!(Greeting {
-    /// What to say.
-    #[schemars(length(max = 20))]
-    text: String,
-});
-input!(LogIn {
-    /// Of the account.
-    #[schemars(length(max = 20))]
-    password: Option<Secret<String>>,
-});
-input!(Loose {
-    /// Of any length.
-    text: String,
-    /// Any number.
-    #[schemars(inner(length(max = 5)))]
-    tags: Vec<String>,
-    /// Any number, with any keys.
-    words: BTreeMap<String, u32>,
-    /// One inside of another.
-    inner: Inner,
-});
-input!(Inner {
-    /// Of any length as well.
-    note: Option<String>,
-});
-input!(ByName {
-    /// Who.
-    #[schemars(length(max = 20))]
-    name: Pii<String>,
-});
-input!(ByKey {
-    /// The proof.
-    #[schemars(length(max = 20))]
-    key: Secret<String>,
-});
-input!(Mute {
-    #[schemars(length(max = 20))]
-    text: String,
-});
-
-/// An answer that explains itself.
-#[derive(Serialize, JsonSchema)]
-struct Thing {
-    /// Which.
-    id: u32,
-}
-
-/// An answer that does not.
-#[derive(Serialize, JsonSchema)]
-struct Silent {
-    id: u32,
-}
-
-async fn show(Path(id): Path<Id>) -> Json<Thing> {
-    id.read();
-    Json(Thing { id: 1 })
-}
-
-async fn create(Body(body): Body<Greeting>) -> NoContent {
-    body.read();
-    NoContent
-}
-
-async fn log_in(Body(body): Body<LogIn>) -> NoContent {
-    body.read();
-    NoContent
-}
-
-async fn change(_: IfMatch, Body(body): Body<Greeting>) -> NoContent {
-    body.read();
-    NoContent
-}
-
-async fn replace(_: RequireIfMatch, Body(body): Body<Greeting>) -> NoContent {
-    body.read();
-    NoContent
-}
-
-async fn take_anything(Body(body): Body<Loose>) -> NoContent {
-    body.read();
-    NoContent
-}
-
-async fn by_name(Path(path): Path<ByName>) -> Json<Thing> {
-    path.read();
-    Json(Thing { id: 1 })
-}
-
-async fn by_key(Query(query): Query<ByKey>) -> Json<Thing> {
-    query.read();
-    Json(Thing { id: 1 })
-}
-
-async fn by_header(Headers(headers): Headers<ByKey>) -> Json<Thing> {
-    headers.read();
-    Json(Thing { id: 1 })
-}
-
-async fn mute(Query(query): Query<Mute>) -> Json<Silent> {
-    query.read();
-    Json(Silent { id: 1 })
-}
 
 fn routes() -> Routes<()> {
     Routes::new("m", ())
@@ -206,86 +86,94 @@ fn an_endpoint_of_each_kind_can_satisfy_it() {
     assert!(matrix.is_green() && told.is_empty(), "{told:#?}");
 }
 
+/// Asserts that there is one finding, where and as it should be.
+#[track_caller]
+fn check(routes: Routes<()>, column: Column, sentence: &str) {
+    let findings = findings(routes);
+    let [finding] = &findings[..] else { panic!("{sentence}: {findings:#?}") };
+    assert_eq!(finding.column, column, "{finding}");
+    assert!(finding.sentence.starts_with(sentence), "{finding}");
+}
+
+#[test]
+fn what_anybody_may_send_or_guess_needs_decisions_of_its_own() {
+    let why = Repeat::NoEffect("it says the same");
+    let public = || post("/a", create).public().summary("Say it").on_repeat(why);
+    let secret = || post("/a", log_in).allow(Authenticated).summary("Log in").on_repeat(why);
+    check(
+        routes().add(public().limit(OWN)),
+        Column::Body,
+        "anybody may send it, so the default size of a body is too much; write .body_bytes_max(",
+    );
+    check(
+        routes().add(public().body_bytes_max(64)),
+        Column::Limit,
+        "anybody may send it, so the default limit is not enough; write .limit(",
+    );
+    check(
+        routes().add(public().limit(Limit::per_client(5, MINUTE)).body_bytes_max(64)),
+        Column::Outage,
+        "its limit does not say what happens when nobody can count; write .on_outage(",
+    );
+    check(
+        routes().add(secret().body_bytes_max(64)),
+        Column::Limit,
+        "its body takes a secret, which can be guessed at, so the default limit is not enough",
+    );
+    check(
+        routes().add(secret().limit(OWN)),
+        Column::Body,
+        "its body takes a secret, which can be guessed at, so the default size of a body",
+    );
+}
+
 #[test]
 fn each_decision_that_is_left_out_has_its_sentence() {
-    let why = Repeat::NoEffect("it says the same");
-    let public = || post("/a", create).public().summary("Say it");
-    let secret = || post("/a", log_in).allow(Authenticated).summary("Log in").on_repeat(why);
     let shown = || get("/a/{id}", show).public().summary("Show");
-    let half = Limit::per_client(5, MINUTE);
-    for (routes, column, sentence) in [
-        (
-            routes().add(public().limit(OWN).body_bytes_max(64)),
-            Column::Repeat,
-            "nobody has said what a second identical request does; write .on_repeat(",
-        ),
-        (
-            routes().add(public().limit(OWN).on_repeat(why)),
-            Column::Body,
-            "anybody may send it, so the default size of a body is too much; write \
-             .body_bytes_max(",
-        ),
-        (
-            routes().add(public().body_bytes_max(64).on_repeat(why)),
-            Column::Limit,
-            "anybody may send it, so the default limit is not enough; write .limit(",
-        ),
-        (
-            routes().add(public().limit(half).body_bytes_max(64).on_repeat(why)),
-            Column::Outage,
-            "its limit does not say what happens when nobody can count; write .on_outage(",
-        ),
-        (
-            routes().add(secret().body_bytes_max(64)),
-            Column::Limit,
-            "its body takes a secret, which can be guessed at, so the default limit is not",
-        ),
-        (
-            routes().add(secret().limit(OWN)),
-            Column::Body,
-            "its body takes a secret, which can be guessed at, so the default size",
-        ),
-        (
-            routes().add(shown()),
-            Column::Cache,
-            "nobody has said who may keep the answer; write .cache(",
-        ),
-        (
-            routes().add(get("/a/{id}", show).public().cache(Cache::NoStore)),
-            Column::Documented,
-            "it has no summary; write .summary(",
-        ),
-        (
-            routes().add(shown().cache(Cache::NoStore).unlimited(" ")),
-            Column::Limit,
-            "the reason is blank; write .unlimited(\"why\")",
-        ),
-        (
-            routes().add(shown().cache(Cache::NoStore).without_deadline("")),
-            Column::Deadline,
-            "the reason is blank; write .without_deadline(\"why\")",
-        ),
-        (
-            routes().add(
-                patch("/a", change)
-                    .allow(Authenticated)
-                    .summary("Change")
-                    .on_repeat(Repeat::Again("\t")),
-            ),
-            Column::Repeat,
-            "the reason is blank; write .on_repeat(Repeat::Again(\"why\"))",
-        ),
-        (
-            routes().add(put("/a", change).allow(Authenticated).summary("Replace")),
-            Column::Repeat,
-            "a PUT replaces the whole, also what its sender has not seen; take `RequireIfMatch`",
-        ),
-    ] {
-        let findings = findings(routes);
-        let [finding] = &findings[..] else { panic!("{sentence}: {findings:#?}") };
-        assert_eq!(finding.column, column, "{finding}");
-        assert!(finding.sentence.starts_with(sentence), "{finding}");
-    }
+    let changed = || patch("/a", change).allow(Authenticated).summary("Change");
+    check(
+        routes().add(changed()),
+        Column::Repeat,
+        "nobody has said what a second identical request does; write .on_repeat(",
+    );
+    check(
+        routes().add(put("/a", change).allow(Authenticated).summary("Replace")),
+        Column::Repeat,
+        "a PUT replaces the whole, also what its sender has not seen; take `RequireIfMatch`",
+    );
+    check(
+        routes().add(shown()),
+        Column::Cache,
+        "nobody has said who may keep the answer; write .cache(",
+    );
+    check(
+        routes().add(get("/a/{id}", show).public().cache(Cache::NoStore)),
+        Column::Documented,
+        "it has no summary; write .summary(",
+    );
+}
+
+#[test]
+fn a_blank_reason_is_none() {
+    let shown = || get("/a/{id}", show).public().summary("Show").cache(Cache::NoStore);
+    let changed = || patch("/a", change).allow(Authenticated).summary("Change");
+    let blank = |how: &str| format!("the reason is blank; write {how}");
+    check(routes().add(shown().unlimited(" ")), Column::Limit, &blank(".unlimited(\"why\")"));
+    check(
+        routes().add(shown().without_deadline("")),
+        Column::Deadline,
+        &blank(".without_deadline(\"why\")"),
+    );
+    check(
+        routes().add(changed().on_repeat(Repeat::Again("\t"))),
+        Column::Repeat,
+        &blank(".on_repeat(Repeat::Again(\"why\"))"),
+    );
+    check(
+        routes().add(changed().on_repeat(Repeat::NoEffect(""))),
+        Column::Repeat,
+        &blank(".on_repeat(Repeat::NoEffect(\"why\"))"),
+    );
 }
 
 #[test]
@@ -414,7 +302,7 @@ fn people_get_a_table_with_defaults_marked_and_reasons_below() {
         "METHOD  PATH     INPUT    ERRORS",
         "GET     /a/{id}  bounded  8 of 8 tested    public         600/1min per client*  local*",
         "POST    /a       bounded",
-        "POST  /log-in  limit: none        a test",
+        "POST   /log-in  limit: none        a test",
         "* the default of the service   ! undecided",
         "6 endpoints, 4 findings",
     ] {
