@@ -20,7 +20,8 @@ fn body(operation: &str) -> Value {
     }
 }
 
-/// A call that a module refuses with one of its own codes.
+/// A call that a module refuses with one of its own codes, or with one of the edge's for a reason
+/// of its own.
 fn cause(stage: &Stage<'_>, operation: &Operation, code: &str) -> Option<Call> {
     let signed = |target: &str| operation.call(stage.app, target).bearer(&stage.root.token);
     let unknown = operation.path.replace("{id}", UNKNOWN_ID);
@@ -33,7 +34,7 @@ fn cause(stage: &Stage<'_>, operation: &Operation, code: &str) -> Option<Call> {
             let call = operation.bare(stage.app, &stage.root.path()).bearer(&stage.root.token);
             call.json(&json!({ "email": stage.eve.email }))
         }
-        (_, "USER_NOT_FOUND" | "SESSION_NOT_FOUND") => signed(&unknown),
+        (_, code) if code.ends_with("_NOT_FOUND") => signed(&unknown),
         ("POST /sessions", "INVALID_CREDENTIALS") => {
             let body = json!({ "email": stage.eve.email, "password": "not the right one" });
             operation.bare(stage.app, "/sessions").json(&body)
@@ -130,6 +131,9 @@ impl<'a> Stage<'a> {
 
     /// Every call that should be refused with the code; none where no cause is known.
     fn calls(&self, operation: &Operation, code: &str) -> Vec<Call> {
+        if let Some(call) = cause(self, operation, code) {
+            return vec![call];
+        }
         let (app, target) = (self.app, self.target(operation));
         let good = || operation.call(app, &target).bearer(&self.root.token);
         let bare = || operation.bare(app, &target).bearer(&self.root.token);
@@ -161,7 +165,7 @@ impl<'a> Stage<'a> {
                 }
                 calls
             }
-            code => cause(self, operation, code).into_iter().collect(),
+            _ => Vec::new(),
         }
     }
 

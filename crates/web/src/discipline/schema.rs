@@ -18,10 +18,14 @@ fn list<'s>(schema: &'s Value, keyword: &str) -> impl Iterator<Item = &'s Value>
     schema.get(keyword).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Every schema applied to the same value, this one first. References are followed once.
-fn in_place<'s>(schema: &'s Value, components: &'s Components) -> Vec<&'s Value> {
+/// Every schema applied to the same value, this one first. A named one is followed unless it is in
+/// `named`, where it is put.
+fn in_place<'s>(
+    schema: &'s Value,
+    components: &'s Components,
+    named: &mut BTreeSet<&'s str>,
+) -> Vec<&'s Value> {
     let mut found = vec![schema];
-    let mut named = BTreeSet::new();
     let mut at = 0;
     while let Some(schema) = found.get(at).copied() {
         let referred = target(schema, components).filter(|(name, _)| named.insert(*name));
@@ -34,45 +38,40 @@ fn in_place<'s>(schema: &'s Value, components: &'s Components) -> Vec<&'s Value>
     found
 }
 
-/// The values inside of a value, each with the step that leads there: `name`, `*` for any item.
-fn inside<'s>(schema: &'s Value, components: &'s Components) -> Vec<(&'s str, &'s Value)> {
-    let mut found = Vec::new();
-    for schema in in_place(schema, components) {
-        let properties = schema.get("properties").and_then(Value::as_object);
-        found.extend(properties.into_iter().flatten().map(|(name, value)| (name.as_str(), value)));
-        let each = ["items", "additionalProperties"].map(|keyword| schema.get(keyword));
-        found.extend(each.into_iter().flatten().filter(|s| !s.is_boolean()).map(|s| ("*", s)));
-        found.extend(list(schema, "prefixItems").map(|s| ("*", s)));
-    }
-    found
+/// The values that a schema speaks of by itself, each with the step that leads there: `name`, `*`
+/// for any item.
+fn inside(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let properties = properties.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
+    let each = ["items", "additionalProperties"].into_iter().filter_map(|name| schema.get(name));
+    let each = each.filter(|schema| !schema.is_boolean()).chain(list(schema, "prefixItems"));
+    properties.chain(each.map(|schema| ("*", schema)))
 }
 
-/// Visits a value and everything inside of it, with a pointer to each; a named schema once.
+/// Visits a value and everything inside of it, with a pointer to each. What is inside of a named
+/// schema is visited where the name is met first, so a type that contains itself has an end.
 pub(super) fn walk<'s>(
     schema: &'s Value,
     components: &'s Components,
     visit: &mut impl FnMut(&str, &'s Value),
 ) {
-    fn step<'s>(
-        pointer: &str,
-        schema: &'s Value,
-        (components, seen): (&'s Components, &mut BTreeSet<&'s str>),
-        visit: &mut impl FnMut(&str, &'s Value),
-    ) {
-        visit(pointer, schema);
-        if target(schema, components).is_some_and(|(name, _)| !seen.insert(name)) {
-            return;
-        }
-        for (name, below) in inside(schema, components) {
-            step(&format!("{pointer}/{name}"), below, (components, &mut *seen), visit);
-        }
+    let mut named = BTreeSet::new();
+    let mut ahead = vec![(String::new(), schema)];
+    while let Some((pointer, schema)) = ahead.pop() {
+        visit(&pointer, schema);
+        let below = in_place(schema, components, &mut named).into_iter().flat_map(inside);
+        let mut below: Vec<_> =
+            below.map(|(name, schema)| (format!("{pointer}/{name}"), schema)).collect();
+        // The last is taken first.
+        below.reverse();
+        ahead.append(&mut below);
     }
-    step("", schema, (components, &mut BTreeSet::new()), visit);
 }
 
 /// Whether the value, or a schema applied to it, is marked with the annotation.
 pub(super) fn is_marked(schema: &Value, components: &Components, mark: &str) -> bool {
-    in_place(schema, components).iter().any(|schema| schema.get(mark) == Some(&Value::Bool(true)))
+    let schemas = in_place(schema, components, &mut BTreeSet::new());
+    schemas.iter().any(|schema| schema.get(mark) == Some(&Value::Bool(true)))
 }
 
 /// Whether the value, or a schema applied to it, has a description.
@@ -81,7 +80,7 @@ pub(super) fn is_described(schema: &Value, components: &Components) -> bool {
         let text = schema.get("description").and_then(Value::as_str);
         text.is_some_and(|text| !text.trim().is_empty())
     };
-    in_place(schema, components).iter().any(says)
+    in_place(schema, components, &mut BTreeSet::new()).iter().any(says)
 }
 
 /// Which kinds of value cannot grow without end, because they are bounded or not admitted.
@@ -228,12 +227,16 @@ mod tests {
     fn a_walk_follows_references_and_ends_in_loops() {
         let node = json!({
             "type": "object",
-            "properties": { "next": { "$ref": "#/components/schemas/Node" }, "name": {} },
+            "properties": {
+                "last": { "$ref": "#/components/schemas/Node" },
+                "name": {},
+                "next": { "anyOf": [{ "$ref": "#/components/schemas/Node" }, { "type": "null" }] },
+            },
         });
         let components = Components::from_iter([("Node".to_owned(), node)]);
         let root = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Node" } });
         let mut seen = Vec::new();
         walk(&root, &components, &mut |pointer, _| seen.push(pointer.to_owned()));
-        assert_eq!(seen, ["", "/*", "/*/name", "/*/next"]);
+        assert_eq!(seen, ["", "/*", "/*/last", "/*/name", "/*/next"]);
     }
 }
