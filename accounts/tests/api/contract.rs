@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     process,
-    support::{Person, UNKNOWN_ID, registration, start, text},
+    support::{PASSWORD, Person, UNKNOWN_ID, registration, start, text},
 };
 
 #[test]
@@ -85,11 +85,23 @@ impl Contract {
 }
 
 /// Calls that meet every operation with success and with each kind of refusal.
-fn walk<'a>(app: &'a TestApp, admin: &'a Person, session: &str) -> Vec<(&'static str, Call)> {
+fn walk<'a>(
+    app: &'a TestApp,
+    admin: &'a Person,
+    session: &str,
+    other: &str,
+) -> Vec<(&'static str, Call)> {
+    let password = |current: &str, new: &str| json!({ "current": current, "new": new });
+    let key = json!({ "name": "deploy", "scopes": ["users:read"] });
+    let with_user = |key: &Value, id: &str| {
+        let mut key = key.clone();
+        key["user_id"] = json!(id);
+        key
+    };
     let post = |target: &str, body: Value| app.post(target).json(&body);
     let ada = json!({ "email": "ada@example.com", "name": "Ada", "age": 36 });
-    let full = json!({ "email": "bob@example.com", "name": "Bob", "password": "x".repeat(15) });
-    let login = json!({ "email": admin.email, "password": crate::support::PASSWORD });
+    let full = json!({ "email": "bob@example.com", "name": "Bob", "password": PASSWORD });
+    let login = json!({ "email": admin.email, "password": PASSWORD });
     let (own, unknown) = (admin.path(), format!("/users/{UNKNOWN_ID}"));
     let signed = |call: Call| call.bearer(&admin.token);
     let patch = |target: &str, body: Value| signed(app.patch(target).json(&body));
@@ -118,6 +130,23 @@ fn walk<'a>(app: &'a TestApp, admin: &'a Person, session: &str) -> Vec<(&'static
         ("/users/{id}", signed(app.delete(&unknown))),
         ("/me", signed(app.get("/me"))),
         ("/me", app.get("/me").bearer("garbage")),
+        (
+            "/me/password",
+            signed(post("/me/password", password("not the right one", "x y z 1 2 3 4 5"))),
+        ),
+        ("/me/password", signed(post("/me/password", password(PASSWORD, "passwordpassword")))),
+        ("/me/password", signed(post("/me/password", password("", "")))),
+        ("/me/password", post("/me/password", password(PASSWORD, PASSWORD))),
+        ("/keys", signed(post("/keys", key.clone()))),
+        ("/keys", signed(post("/keys", json!({ "name": "", "scopes": ["users:all"] })))),
+        ("/keys", signed(post("/keys", with_user(&key, UNKNOWN_ID)))),
+        ("/keys", signed(post("/keys", with_user(&key, other)))),
+        ("/keys", post("/keys", key)),
+        ("/keys", signed(app.get("/keys"))),
+        ("/keys", signed(app.get("/keys?user_id=1"))),
+        ("/keys/{id}", signed(app.delete(&format!("/keys/{UNKNOWN_ID}")))),
+        ("/keys/{id}", signed(app.delete("/keys/1"))),
+        ("/users/{id}/sessions", signed(app.delete(&format!("/users/{UNKNOWN_ID}/sessions")))),
         ("/sessions", post("/sessions", login)),
         ("/sessions", post("/sessions", json!({ "email": "x@example.com", "password": "x" }))),
         ("/sessions", post("/sessions", json!({}))),
@@ -148,7 +177,7 @@ async fn every_answer_of_every_operation_is_as_published() {
         contract.check(&method, path, reply);
         walked.insert((path.to_owned(), method));
     };
-    for (path, call) in walk(&app, &admin, &other) {
+    for (path, call) in walk(&app, &admin, &other, &stranger.id) {
         let method = call.method().to_string();
         meet(method, path, &call.send().await);
     }
@@ -156,6 +185,7 @@ async fn every_answer_of_every_operation_is_as_published() {
         ("GET", "/users/{id}", admin.path(), &stranger.token),
         ("DELETE", "/users/{id}", admin.path(), &stranger.token),
         ("DELETE", "/users/{id}", stranger.path(), &stranger.token),
+        ("DELETE", "/sessions/others", "/sessions/others".to_owned(), &admin.token),
         ("DELETE", "/sessions/current", "/sessions/current".to_owned(), &admin.token),
         ("DELETE", "/sessions/current", "/sessions/current".to_owned(), &admin.token),
         ("DELETE", "/sessions", "/sessions".to_owned(), &admin.another_token(&app).await),

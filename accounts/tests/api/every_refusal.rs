@@ -4,11 +4,19 @@
 //! in [`body`] and [`cause`]: a new one needs a row in the first if it takes a body, and one in the
 //! second for each code of its module.
 
+use std::time::Duration;
+
 use accounts::Accounts;
 use mainstay_testing::{Call, Reply, TestApp};
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Person, UNKNOWN_ID, assert_outcome, limited, options, start, text};
+
+const NEW_PASSWORD: &str = "battery staple correct";
+
+fn key(scopes: &[&str]) -> Value {
+    json!({ "name": "deploy", "scopes": scopes })
+}
 
 /// A body that the operation takes.
 fn body(operation: &str) -> Value {
@@ -16,14 +24,27 @@ fn body(operation: &str) -> Value {
         "POST /users" => json!({ "email": "new@example.com", "name": "New" }),
         "PATCH /users/{id}" => json!({ "name": "Other" }),
         "POST /sessions" => json!({ "email": "root@example.com", "password": PASSWORD }),
+        "POST /me/password" => json!({ "current": PASSWORD, "new": NEW_PASSWORD }),
+        "POST /keys" => key(&["users:read"]),
         other => panic!("{other} takes a body: give it a row here"),
     }
 }
+
+/// Among the first that anybody would guess.
+const COMMON: &str = "passwordpassword";
 
 /// A call that a module refuses with one of its own codes, or with one of the edge's for a reason
 /// of its own.
 fn cause(stage: &Stage<'_>, operation: &Operation, code: &str) -> Option<Call> {
     let signed = |target: &str| operation.call(stage.app, target).bearer(&stage.root.token);
+    let signed_with = |body: Value| {
+        operation.bare(stage.app, &operation.path).bearer(&stage.root.token).json(&body)
+    };
+    let key_for = |id: &str| {
+        let mut key = key(&["users:read"]);
+        key["user_id"] = json!(id);
+        key
+    };
     let unknown = operation.path.replace("{id}", UNKNOWN_ID);
     Some(match (operation.name().as_str(), code) {
         ("POST /users", "EMAIL_TAKEN") => {
@@ -34,6 +55,21 @@ fn cause(stage: &Stage<'_>, operation: &Operation, code: &str) -> Option<Call> {
             let call = operation.bare(stage.app, &stage.root.path()).bearer(&stage.root.token);
             call.json(&json!({ "email": stage.eve.email }))
         }
+        ("POST /users", "PASSWORD_TOO_COMMON") => {
+            let body = json!({ "email": "x@example.com", "name": "X", "password": COMMON });
+            operation.bare(stage.app, "/users").json(&body)
+        }
+        ("POST /me/password", "PASSWORD_TOO_COMMON") => {
+            signed_with(json!({ "current": PASSWORD, "new": COMMON }))
+        }
+        ("POST /me/password", "WRONG_PASSWORD") => {
+            signed_with(json!({ "current": "not the right one", "new": NEW_PASSWORD }))
+        }
+        ("POST /keys", "TOO_MANY_KEYS") => {
+            operation.call(stage.app, "/keys").bearer(&stage.eve.token)
+        }
+        ("POST /keys", "NOT_A_MACHINE_ACCOUNT") => signed_with(key_for(&stage.eve.id)),
+        ("POST /keys", "USER_NOT_FOUND") => signed_with(key_for(UNKNOWN_ID)),
         (_, code) if code.ends_with("_NOT_FOUND") => signed(&unknown),
         ("POST /sessions", "INVALID_CREDENTIALS") => {
             let body = json!({ "email": stage.eve.email, "password": "not the right one" });
@@ -51,6 +87,9 @@ const BEFORE_THE_ROUTE: [&str; 4] =
 struct Operation {
     method: String,
     path: String,
+    access: String,
+    /// What a credential for less than everything has to be good for.
+    scope: Option<String>,
     takes_body: bool,
     /// `in` and `name` of each parameter.
     parameters: Vec<(String, String)>,
@@ -83,6 +122,8 @@ impl Operation {
         Self {
             method: method.to_uppercase(),
             path: path.to_owned(),
+            access: text(&operation["x-access"]),
+            scope: operation["x-scope"].as_str().map(str::to_owned),
             takes_body: operation["requestBody"].is_object(),
             parameters: parameters.iter().map(|p| (text(&p["in"]), text(&p["name"]))).collect(),
             refusals,
@@ -114,6 +155,9 @@ struct Stage<'a> {
     root: Person,
     eve: Person,
     session: String,
+    /// A key of the administrator for each scope.
+    readers_key: String,
+    writers_key: String,
 }
 
 impl<'a> Stage<'a> {
@@ -121,7 +165,15 @@ impl<'a> Stage<'a> {
         let root = Person::join_as_admin(app, "root").await;
         let eve = Person::join(app, "eve").await;
         let sessions = app.get("/sessions").bearer(&root.token).send().await.json();
-        Self { app, session: text(&sessions["items"][0]["id"]), root, eve }
+        let make = async |person: &Person, scope: &str| {
+            app.post("/keys").bearer(&person.token).json(&key(&[scope])).send().await
+        };
+        let readers_key = text(&make(&root, "users:read").await.json()["token"]);
+        let writers_key = text(&make(&root, "users:write").await.json()["token"]);
+        // Eve has as many as she may have.
+        while make(&eve, "users:read").await.status == 201 {}
+        let session = text(&sessions["items"][0]["id"]);
+        Self { app, root, eve, session, readers_key, writers_key }
     }
 
     fn target(&self, operation: &Operation) -> String {
@@ -141,7 +193,15 @@ impl<'a> Stage<'a> {
             "UNAUTHENTICATED" => {
                 vec![operation.call(app, &target), operation.call(app, &target).bearer("garbage")]
             }
-            "FORBIDDEN" => vec![operation.call(app, &target).bearer(&self.eve.token)],
+            "FORBIDDEN" => {
+                let is_reading = operation.scope.as_deref() == Some("users:read");
+                let key = if is_reading { &self.writers_key } else { &self.readers_key };
+                let mut calls = vec![operation.call(app, &target).bearer(key)];
+                if operation.access.contains("admin") {
+                    calls.push(operation.call(app, &target).bearer(&self.eve.token));
+                }
+                calls
+            }
             "MALFORMED_JSON" => vec![bare().body("application/json", "{")],
             "UNSUPPORTED_MEDIA_TYPE" => vec![bare().body("text/plain", "{}")],
             "PRECONDITION_FAILED" => vec![good().header("if-match", "\"0\"")],
@@ -198,6 +258,8 @@ async fn every_declared_refusal_of_every_operation_has_its_cause() {
             match code.as_str() {
                 // Each has a test of its own below, because it needs another service.
                 "RATE_LIMITED" | "REQUEST_TIMEOUT" => continue,
+                // `guessing` is about these.
+                "TOO_MANY_FAILURES" | "PASSWORD_LOCKED" => continue,
                 "PAYLOAD_TOO_LARGE" => {
                     let reply = answer(&app, stage.head(&operation, 1 << 40)).await;
                     assert_outcome(&reply, *status, code, &case);
@@ -246,4 +308,25 @@ async fn every_operation_with_a_body_refuses_one_that_does_not_arrive() {
         let reply = answer(&app, format!("{}{{", stage.head(operation, 50))).await;
         assert_outcome(&reply, 408, "REQUEST_TIMEOUT", &operation.name());
     }
+}
+
+#[tokio::test]
+async fn guesses_at_the_present_password_end_as_well() {
+    let month = Duration::from_hours(31 * 24).as_secs().to_string();
+    let options = options()
+        .with("MAINSTAY_SESSIONS__IDLE_TIMEOUT_SECONDS", &month)
+        .with("MAINSTAY_SESSIONS__LIFETIME_SECONDS", &month);
+    let app = TestApp::start_with::<Accounts>(options).await;
+    let ada = Person::join(&app, "ada").await;
+    let guess = || {
+        let body = json!({ "current": "not the right one", "new": NEW_PASSWORD });
+        app.post("/me/password").bearer(&ada.token).json(&body).send()
+    };
+    let mut looked_at = 0;
+    while guess().await.code() == "WRONG_PASSWORD" {
+        looked_at += 1;
+        app.advance(Duration::from_mins(15));
+        assert!(looked_at <= 100, "{looked_at} guesses were looked at");
+    }
+    assert_outcome(&guess().await, 403, "PASSWORD_LOCKED", "one more");
 }

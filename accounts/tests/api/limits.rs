@@ -1,6 +1,9 @@
 //! Rate limits as a client meets them, with the quotas of production and a clock that tests move.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use accounts::Accounts;
 use mainstay_testing::{Call, Reply, TestApp};
@@ -41,8 +44,11 @@ fn check(refusal: &Reply, policy: &str, quota: u32) -> u64 {
     wait
 }
 
+/// Each names another account: what an account itself bears is another matter.
 fn wrong_log_in(app: &TestApp) -> Call {
-    log_in_with(app, "ada@example.com", "not the right one")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    log_in_with(app, &format!("nobody{number}@example.com"), "not the right one")
 }
 
 #[tokio::test]

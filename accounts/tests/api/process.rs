@@ -88,7 +88,10 @@ impl Service {
         let output = folder.join("output.log");
         let file = File::create(&output).expect("a writable folder");
         command.env("PORT", "0").env("OPS_PORT", "0").env("LOG_FORMAT", "json");
-        command.env("MAINSTAY_LIMITS__MULTIPLIER", "10000");
+        let multiplier = "MAINSTAY_LIMITS__MULTIPLIER";
+        if !command.get_envs().any(|(name, _)| name == multiplier) {
+            command.env(multiplier, "10000");
+        }
         command.stdin(Stdio::null()).stderr(file.try_clone().expect("a second handle"));
         let mut child = command.stdout(file).spawn().expect("the program starts");
         let serving = until("the service serves", async || {

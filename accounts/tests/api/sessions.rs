@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use accounts::Accounts;
 use mainstay_testing::TestApp;
 use serde_json::{Value, json};
 
 use crate::support::{
-    PASSWORD, Person, UNKNOWN_ID, assert_outcome, comparable, log_in_with, registration, set_role,
-    start, text,
+    PASSWORD, Person, UNKNOWN_ID, assert_outcome, comparable, log_in_with, options, registration,
+    set_role, start, text, until,
 };
+
+/// Without a request.
+const IDLE: Duration = Duration::from_mins(30);
 
 /// Two weeks.
 const LIFETIME: Duration = Duration::from_hours(14 * 24);
@@ -182,9 +186,38 @@ async fn a_session_of_somebody_else_is_not_found() {
     check(&app, &[(&ada.token, true)], "after the attempts").await;
 }
 
+/// A service whose sessions may be idle as long as they last.
+async fn start_patient() -> TestApp {
+    let seconds = LIFETIME.as_secs().to_string();
+    let options = options().with("MAINSTAY_SESSIONS__IDLE_TIMEOUT_SECONDS", &seconds);
+    TestApp::start_with::<Accounts>(options).await
+}
+
+#[tokio::test]
+async fn a_session_ends_when_nobody_uses_it_for_half_an_hour() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    let other = ada.another_token(&app).await;
+    for minutes in [20, 40, 60] {
+        app.advance(Duration::from_mins(20));
+        check(&app, &[(&ada.token, true)], &format!("used, after {minutes} minutes")).await;
+        // The use is noted behind the answer.
+        let noted = format!(
+            "SELECT count(*) FROM sessions WHERE last_used_at - created_at >= {}",
+            minutes * 60_000_000_i64
+        );
+        until("the use is noted", async || (app.neighbour().number(&noted) == 1).then_some(()))
+            .await;
+    }
+    check(&app, &[(&other, false)], "not used").await;
+    assert_eq!(sessions(&app, &ada.token).await.len(), 1, "one that is over is not listed");
+    app.advance(IDLE);
+    check(&app, &[(&ada.token, false)], "not used any longer").await;
+}
+
 #[tokio::test]
 async fn a_session_ends_after_two_weeks_used_or_not() {
-    let app = start().await;
+    let app = start_patient().await;
     let ada = Person::join(&app, "ada").await;
     app.advance(LIFETIME.saturating_sub(Duration::from_micros(1)));
     check(&app, &[(&ada.token, true)], "the last microsecond").await;

@@ -17,10 +17,11 @@ use crate::{
 };
 
 /// What a test changes about its service.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct TestOptions {
     environment: Vec<(String, String)>,
     passwords: Option<PasswordOptions>,
+    folder: Option<TempDir>,
 }
 
 impl TestOptions {
@@ -33,6 +34,13 @@ impl TestOptions {
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it on what another one has left: see [`TestApp::stop`].
+    #[must_use]
+    pub fn in_folder(mut self, folder: TempDir) -> Self {
+        self.folder = Some(folder);
         self
     }
 
@@ -65,7 +73,8 @@ impl TestApp {
 
     /// Starts the service with changes.
     pub async fn start_with<A: Application>(options: TestOptions) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let new = || tempfile::tempdir().expect("a temporary folder");
+        let folder = options.folder.unwrap_or_else(new);
         let url = format!("sqlite:{}", folder.path().join(DATABASE).display());
         let mut environment: Vec<(String, String)> = [
             ("DATABASE_URL", url.as_str()),

@@ -13,6 +13,7 @@ pub mod extract;
 pub mod openapi;
 pub mod ops;
 pub mod respond;
+pub mod security;
 
 pub mod server;
 
@@ -24,5 +25,8 @@ pub use endpoint::{
     Authenticated, Cache, Endpoint, Limit, PathParams, Policy, Repeat, Routes, SelfOr, delete, get,
     patch, post, put,
 };
-pub use extract::{Body, Headers, IfMatch, Path, Query, RequireIfMatch, SignedIn, Use};
-pub use respond::{Created, Json, NoContent, Page, Problem, Tagged};
+pub use extract::{
+    Body, Device, Headers, IfMatch, Path, Presented, Query, RequireIfMatch, SignedIn, Transport,
+    Use,
+};
+pub use respond::{Created, Json, NoContent, Page, Problem, Tagged, WithSession};

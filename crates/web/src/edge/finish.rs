@@ -9,21 +9,30 @@ use axum::{
 };
 
 use super::{Breach, Edge, arrival::X_REQUEST_ID, line::Line};
-use crate::{codes, endpoint::Settled, respond::Problem};
+use crate::{
+    codes, endpoint::Settled, extract::Transport, respond::Problem, security::observe_refusal,
+};
 
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+
 /// The security headers of OWASP's REST cheat sheet.
-const SECURITY: [(HeaderName, HeaderValue); 4] = [
+const SECURITY: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        HeaderValue::from_static(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
     ),
+    // Cross-origin pages that may read an answer do so by CORS, which this leaves alone.
+    (CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
 ];
 
 /// Room in the map of an answer for everything the edge and a handler add, so that it never grows.
@@ -60,6 +69,9 @@ impl Finish {
         };
         if let Some(problem) = &problem {
             edge.observe(&line, problem);
+            if let Some(context) = &line.context {
+                observe_refusal(context, problem.code());
+            }
             response = problem.render(line.arrival.id.as_str());
             if self.version < Version::HTTP_2 && line.has_unread_body() {
                 // The rest of the body is not worth reading, so the connection ends here.
@@ -81,9 +93,9 @@ impl Finish {
         headers.extend(own);
         if line.endpoint.as_ref().is_some_and(|endpoint| endpoint.varies_by_caller) {
             // Whoever signs in next at the same browser must not be shown the last one's answer.
-            headers.append(header::VARY, HeaderValue::from_static("authorization"));
+            headers.append(header::VARY, credential_header(edge.options.transport));
         }
-        edge.options.cors.decorate(self.origin, headers);
+        edge.options.cors.decorate(self.origin, edge.options.transport, headers);
         if let Some(rate) = line.rate.take() {
             headers.insert(RATELIMIT_POLICY, rate.policy);
             headers.insert(RATELIMIT, rate.state);
@@ -97,6 +109,14 @@ impl Finish {
         line.end(&response, problem.as_ref());
         response
     }
+}
+
+/// What a credential comes in. A bearer token is taken beside a cookie as well.
+fn credential_header(transport: Transport) -> HeaderValue {
+    HeaderValue::from_static(match transport {
+        Transport::Bearer => "authorization",
+        Transport::Cookie => "authorization, cookie",
+    })
 }
 
 impl Edge {

@@ -5,6 +5,7 @@ use std::{
 };
 
 use axum::{extract::Request, http::Method, response::Response};
+use mainstay_core::ScopeName;
 
 use super::{
     access::{Access, Policy},
@@ -57,6 +58,7 @@ pub(crate) struct Draft {
     pub(crate) summary: Option<&'static str>,
     pub(crate) describe: fn(&mut Operation),
     pub(crate) access: Access,
+    pub(crate) scope: Option<ScopeName>,
     pub(crate) decisions: Decisions,
     /// For a router that speaks for itself: why.
     pub(crate) raw: Option<&'static str>,
@@ -109,6 +111,7 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
             // Replaced by `public` or `allow`, without which this value cannot be added to a route
             // table.
             access: Access::Public,
+            scope: None,
             decisions: Decisions::none(Location::caller()),
             raw: None,
         };
@@ -138,6 +141,13 @@ impl<S, A> Endpoint<S, A> {
     /// One sentence for the documents.
     pub fn summary(mut self, sentence: &'static str) -> Self {
         self.draft.summary = Some(sentence);
+        self
+    }
+
+    /// Opens it to credentials that are good for this scope, an API key for instance. Without it,
+    /// only a credential that is good for everything is let in.
+    pub fn scope(mut self, scope: ScopeName) -> Self {
+        self.draft.scope = Some(scope);
         self
     }
 

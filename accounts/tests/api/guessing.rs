@@ -1,0 +1,133 @@
+//! Whoever guesses at passwords is slowed down, then stopped, and learns nothing meanwhile.
+
+use std::time::Duration;
+
+use accounts::Accounts;
+use mainstay_testing::{Reply, TestApp};
+use serde_json::json;
+
+use crate::{
+    process::run_in,
+    support::{PASSWORD, Person, assert_outcome, comparable, log_in_with, options, outcome, start},
+};
+
+const WRONG: &str = "not the right one";
+
+async fn guess(app: &TestApp, email: &str) -> Reply {
+    log_in_with(app, email, WRONG).send().await
+}
+
+/// An answer without what two of them may differ in: the exact wait is the clock's.
+fn alike(reply: &Reply) -> String {
+    let text = comparable(reply);
+    let wait = reply.json()["retry_after_ms"].to_string();
+    text.replace(&wait, "WAIT")
+}
+
+#[tokio::test]
+async fn guesses_are_delayed_ever_longer_then_stopped_and_nobody_can_tell_who_exists() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    let (mut wrong, mut longest) = (0, 0);
+    loop {
+        let known = guess(&app, &ada.email).await;
+        let unknown = guess(&app, "nobody@example.com").await;
+        assert_eq!(alike(&known), alike(&unknown), "after {wrong} guesses");
+        match outcome(&known) {
+            (401, code) => {
+                assert_eq!(code, "INVALID_CREDENTIALS");
+                wrong += 1;
+            }
+            (429, code) => {
+                assert_eq!(code, "TOO_MANY_FAILURES");
+                let wait: u64 = known.header("retry-after").parse().expect("seconds");
+                assert!(wait >= longest, "{wait} s after {longest} s");
+                longest = wait;
+                app.advance(Duration::from_secs(wait));
+            }
+            ended => {
+                assert_eq!(ended, (403, "PASSWORD_LOCKED".to_owned()));
+                break;
+            }
+        }
+        assert!(wrong <= 100, "{wrong} guesses were looked at");
+    }
+    assert_eq!((wrong, longest), (100, 900));
+    for email in [&ada.email, "nobody@example.com"] {
+        let right = log_in_with(&app, email, PASSWORD).send().await;
+        assert_outcome(&right, 403, "PASSWORD_LOCKED", "the right password comes too late");
+    }
+}
+
+/// Guesses until the log-in of an account is locked.
+async fn lock(app: &TestApp, email: &str) {
+    while guess(app, email).await.code() != "PASSWORD_LOCKED" {
+        app.advance(Duration::from_mins(15));
+    }
+}
+
+#[tokio::test]
+async fn a_live_session_goes_on_and_opens_the_log_in_again() {
+    let month = Duration::from_hours(31 * 24).as_secs().to_string();
+    let options = options()
+        .with("MAINSTAY_SESSIONS__IDLE_TIMEOUT_SECONDS", &month)
+        .with("MAINSTAY_SESSIONS__LIFETIME_SECONDS", &month);
+    let app = TestApp::start_with::<Accounts>(options).await;
+    let ada = Person::join(&app, "ada").await;
+    lock(&app, &ada.email).await;
+    assert_outcome(&app.get("/me").bearer(&ada.token).send().await, 200, "", "the session");
+    let new = "battery staple correct";
+    let change = json!({ "current": PASSWORD, "new": new });
+    let changed = app.post("/me/password").bearer(&ada.token).json(&change).send().await;
+    assert_outcome(&changed, 204, "", "a new password");
+    assert_outcome(&log_in_with(&app, &ada.email, new).send().await, 201, "", "the log-in");
+}
+
+#[tokio::test]
+async fn an_operator_opens_a_locked_log_in() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    lock(&app, &ada.email).await;
+    let url = format!("sqlite:{}", app.folder().join("test.db").display());
+    let unlock = |email: &str| {
+        run_in(app.folder(), &["admin", "unlock", "--email", email], &[("DATABASE_URL", &url)], "")
+    };
+    let unknown = unlock("nobody@example.com");
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+    assert!(unknown.stderr.contains("no account has this e-mail address"), "{}", unknown.stderr);
+    let done = unlock("ADA@example.com");
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
+    assert_outcome(&log_in_with(&app, &ada.email, PASSWORD).send().await, 201, "", "unlocked");
+}
+
+#[tokio::test]
+async fn failures_are_remembered_by_the_next_process_and_forgotten_by_a_success() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    for _ in 0..10 {
+        assert_outcome(&guess(&app, &ada.email).await, 401, "INVALID_CREDENTIALS", "free");
+    }
+    let (_, folder) = app.stop().await;
+    let app = TestApp::start_with::<Accounts>(options().in_folder(folder)).await;
+    assert_outcome(&guess(&app, &ada.email).await, 429, "TOO_MANY_FAILURES", "the eleventh");
+    app.advance(Duration::from_secs(2));
+    assert_outcome(&log_in_with(&app, &ada.email, PASSWORD).send().await, 201, "", "the owner");
+    for _ in 0..10 {
+        assert_outcome(&guess(&app, &ada.email).await, 401, "INVALID_CREDENTIALS", "free again");
+    }
+}
+
+#[tokio::test]
+async fn a_stolen_session_does_not_open_the_present_password_to_guesses() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    let change = async |current: &str| {
+        let body = json!({ "current": current, "new": "battery staple correct" });
+        outcome(&app.post("/me/password").bearer(&ada.token).json(&body).send().await)
+    };
+    for _ in 0..10 {
+        assert_eq!(change(WRONG).await, (403, "WRONG_PASSWORD".to_owned()));
+    }
+    assert_eq!(change(WRONG).await, (429, "TOO_MANY_FAILURES".to_owned()));
+    assert_outcome(&guess(&app, &ada.email).await, 401, "INVALID_CREDENTIALS", "counted apart");
+}
