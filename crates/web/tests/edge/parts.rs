@@ -15,6 +15,9 @@ use uuid::Uuid;
 
 pub(crate) const ADMIN: RoleName = RoleName("admin");
 
+/// What `/context` asks of a credential that is not good for everything.
+pub(crate) const READ: ScopeName = ScopeName("things:read");
+
 /// Alice has no role.
 pub(crate) const ALICE: Uuid = Uuid::from_u128(0xa11c_e000_0000_7000_8000_0000_0000_00aa);
 
