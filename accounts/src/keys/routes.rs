@@ -17,7 +17,8 @@ use super::{
 };
 
 /// Keys that one account makes in a minute. Taste: a person sets up a few machines in one go.
-/// When nobody can count, each process goes on with its own share: an account has only so many keys.
+/// When nobody can count, each process goes on with its own share: an account has only so many
+/// keys.
 const KEYS: Limit = Limit::per_principal(20, Duration::from_mins(1)).on_outage(OutageMode::Local);
 
 /// The route table.

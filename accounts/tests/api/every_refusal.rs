@@ -256,7 +256,7 @@ async fn every_declared_refusal_of_every_operation_has_its_cause() {
         for (status, code) in &operation.refusals {
             let case = format!("{code} at {}", operation.name());
             match code.as_str() {
-                // Below, because they need another service; and in `guessing`, a hundred failures on.
+                // Below, because they need another service; the failures in `guessing` as well.
                 "RATE_LIMITED" | "REQUEST_TIMEOUT" | "TOO_MANY_FAILURES" | "PASSWORD_LOCKED" => {
                     continue;
                 }

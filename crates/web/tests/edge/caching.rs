@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use mainstay_web::{
-    Authenticated, Cache, Edge, EdgeBuilder, Json, Query, Routes, Tagged, get as endpoint,
+    Authenticated, Cache, Edge, EdgeBuilder, EdgeOptions, Json, Query, Routes, Tagged, Transport,
+    get as endpoint,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,13 +34,16 @@ async fn nobodys() -> Json<u32> {
     Json(1)
 }
 
-fn edge() -> Edge {
+fn edge(transport: Transport) -> Edge {
     let routes = Routes::new("kept", ())
         .add(endpoint("/public", everybodys).public().cache(Cache::Public(MINUTE)))
         .add(endpoint("/private", own).allow(Authenticated).cache(Cache::Private(MINUTE)))
         .add(endpoint("/never", nobodys).public().cache(Cache::NoStore));
     let parts = parts(&Arc::<Lines>::default(), &Arc::<Quotas>::default());
-    EdgeBuilder::default().mount(routes).build(options(), parts).expect("no contradiction")
+    EdgeBuilder::default()
+        .mount(routes)
+        .build(EdgeOptions { transport, ..options() }, parts)
+        .expect("no contradiction")
 }
 
 async fn ask(edge: &Edge, request: http::request::Builder) -> Answer {
@@ -49,7 +53,7 @@ async fn ask(edge: &Edge, request: http::request::Builder) -> Answer {
 
 #[tokio::test]
 async fn a_success_is_kept_as_its_endpoint_says_and_a_refusal_never() {
-    let edge = edge();
+    let edge = edge(Transport::Bearer);
     for (request, status, control, vary) in [
         (get("/public"), 200, "public, max-age=60", None),
         (get("/public").method("HEAD"), 200, "public, max-age=60", None),
@@ -66,4 +70,11 @@ async fn a_success_is_kept_as_its_endpoint_says_and_a_refusal_never() {
         assert_eq!(answer.header("cache-control"), Some(control), "{case}");
         assert_eq!(answer.header("vary"), vary, "{case}");
     }
+}
+
+#[tokio::test]
+async fn a_private_answer_is_kept_apart_by_whatever_the_credential_comes_in() {
+    let answer = ask(&edge(Transport::Cookie), by("alice", get("/private"))).await;
+    assert_eq!(answer.header("cache-control"), Some("private, max-age=60"));
+    assert_eq!(answer.header("vary"), Some("authorization, cookie"));
 }
