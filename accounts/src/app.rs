@@ -57,6 +57,10 @@ impl Application for Accounts {
             .mount(keys::routes(keys))
     }
 
+    fn evidence() -> &'static str {
+        include_str!("../tested.tsv")
+    }
+
     fn commands() -> Vec<Command> {
         let email = || Arg::new("email").long("email").required(true).help("Where to reach them");
         let name =

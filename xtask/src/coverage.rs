@@ -1,4 +1,5 @@
-//! Contract coverage: every error code the service registers has been produced by some test.
+//! Contract coverage: every error code the service registers has been produced by some test, and
+//! so has every line of the committed evidence that the discipline matrix relies on.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -9,6 +10,9 @@ use crate::workspace::Workspace;
 
 /// The committed registry of the reference service, relative to the root.
 pub(crate) const REGISTRY: &str = "accounts/errors.json";
+
+/// The committed evidence of the reference service, relative to the root.
+const EVIDENCE: &str = "accounts/tested.tsv";
 
 /// The registry as far as it is read here.
 #[derive(Deserialize)]
@@ -22,27 +26,80 @@ struct Entry {
     meaning: String,
 }
 
-/// One line a test process wrote: `METHOD<TAB>ROUTE<TAB>CODE`.
-struct Sighting<'a> {
-    code: &'a str,
+/// What test processes wrote, a line each: `METHOD<TAB>ROUTE<TAB>CODE`.
+#[derive(Default)]
+struct Sightings {
+    lines: BTreeSet<String>,
+    codes: BTreeSet<String>,
 }
 
-impl<'a> Sighting<'a> {
-    fn parse(line: &'a str) -> Result<Self> {
+impl Sightings {
+    fn add(&mut self, line: &str) -> Result<()> {
         let [_method, _route, code] = line.split('\t').collect::<Vec<_>>()[..] else {
             anyhow::bail!("expected METHOD<TAB>ROUTE<TAB>CODE, found {line:?}");
         };
-        Ok(Self { code })
+        self.codes.insert(code.to_owned());
+        self.lines.insert(line.to_owned());
+        Ok(())
+    }
+
+    /// Whether a line of evidence has been produced; `*` stands for any method and route.
+    fn produce(&self, evidence: &str) -> bool {
+        match evidence.strip_prefix("*\t*\t") {
+            Some(code) => self.codes.contains(code),
+            None => self.lines.contains(evidence),
+        }
     }
 }
 
-/// Reports every registered code that the last run of the tests did not produce.
+/// Reports every registered code, and every line of evidence, that the last run of the tests did
+/// not produce.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let seen = sightings(&workspace.coverage())?;
+    check_registry(workspace, &seen)?;
+    check_evidence(workspace, &seen)
+}
+
+/// Writes the evidence anew from the last run of the tests: as many lines as the matrix asks for.
+pub(crate) fn write_evidence(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.coverage();
+    sightings(&folder)?;
+    let folder = folder.to_str().context("the target folder has no name in UTF-8")?;
+    let check = ["cargo", "run", "--quiet", "--package", "accounts", "--", "check", "--evidence"];
+    let written = workspace.output(&[&check[..], &[folder]].concat())?;
+    fs::write(workspace.root.join(EVIDENCE), &written)
+        .with_context(|| format!("cannot write {EVIDENCE}"))?;
+    println!("{EVIDENCE} has {} lines", written.lines().count());
+    Ok(())
+}
+
+fn check_evidence(workspace: &Workspace, seen: &Sightings) -> Result<()> {
+    let committed = fs::read_to_string(workspace.root.join(EVIDENCE))
+        .with_context(|| format!("cannot read {EVIDENCE}"))?;
+    let stale = stale(&committed, seen);
+    for line in &stale {
+        println!("no test produces {} any longer", line.replace('\t', " "));
+    }
+    let total = committed.lines().count();
+    ensure!(
+        stale.is_empty(),
+        "{} of {total} lines of {EVIDENCE} are stale: bring the tests back, or run `cargo xtask \
+         evidence`",
+        stale.len()
+    );
+    println!("{total} of {total} lines of {EVIDENCE} are produced by tests");
+    Ok(())
+}
+
+fn stale<'a>(evidence: &'a str, seen: &Sightings) -> Vec<&'a str> {
+    evidence.lines().filter(|line| !seen.produce(line)).collect()
+}
+
+fn check_registry(workspace: &Workspace, seen: &Sightings) -> Result<()> {
     let path = workspace.root.join(REGISTRY);
     let registry = fs::read_to_string(&path).with_context(|| format!("cannot read {REGISTRY}"))?;
     let registry = parse(&registry).with_context(|| format!("cannot parse {REGISTRY}"))?;
-    let seen = sightings(&workspace.coverage())?;
-    let missing = unproduced(&registry, &seen);
+    let missing = unproduced(&registry, &seen.codes);
     for entry in &missing {
         println!("no test produces {}: {}", entry.code, entry.meaning);
     }
@@ -64,17 +121,15 @@ fn parse(json: &str) -> Result<Registry> {
     Ok(registry)
 }
 
-fn sightings(folder: &Path) -> Result<BTreeSet<String>> {
+fn sightings(folder: &Path) -> Result<Sightings> {
     let files = fs::read_dir(folder)
         .with_context(|| format!("no {}: run `cargo xtask test` first", folder.display()))?;
-    let mut seen = BTreeSet::new();
+    let mut seen = Sightings::default();
     for file in files {
         let path = file?.path();
         let text = fs::read_to_string(&path)?;
         for line in text.lines() {
-            let sighting =
-                Sighting::parse(line).with_context(|| format!("in {}", path.display()))?;
-            seen.insert(sighting.code.to_owned());
+            seen.add(line).with_context(|| format!("in {}", path.display()))?;
         }
     }
     Ok(seen)
@@ -110,10 +165,24 @@ mod tests {
 
     #[test]
     fn a_line_of_another_shape_is_an_error() {
-        assert_eq!(Sighting::parse("GET\t/me\tFORBIDDEN").expect("three parts").code, "FORBIDDEN");
+        let mut seen = Sightings::default();
+        seen.add("GET\t/me\tFORBIDDEN").expect("three parts");
+        assert!(seen.codes.contains("FORBIDDEN"));
         for line in ["", "FORBIDDEN", "GET\tFORBIDDEN", "GET\t/me\tFORBIDDEN\t403"] {
-            assert!(Sighting::parse(line).is_err(), "{line:?}");
+            assert!(seen.add(line).is_err(), "{line:?}");
         }
+    }
+
+    #[test]
+    fn evidence_that_no_test_produces_any_longer_is_reported() {
+        let mut seen = Sightings::default();
+        for line in ["GET\t/me\tFORBIDDEN", "-\t-\tINVALID_HOST"] {
+            seen.add(line).expect("three parts");
+        }
+        let produced = "*\t*\tFORBIDDEN\n*\t*\tINVALID_HOST\nGET\t/me\tFORBIDDEN\n";
+        assert_eq!(stale(produced, &seen), [] as [&str; 0]);
+        let gone = "*\t*\tINTERNAL\nGET\t/you\tFORBIDDEN\n";
+        assert_eq!(stale(gone, &seen), ["*\t*\tINTERNAL", "GET\t/you\tFORBIDDEN"]);
     }
 
     #[test]

@@ -42,6 +42,14 @@ impl Workspace {
         finish(&mut self.command(line))
     }
 
+    /// What a command prints; its failure is an error that shows the command.
+    pub(crate) fn output(&self, line: &[&str]) -> Result<String> {
+        let output = self.command(line).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("cannot start `{}`", line.join(" ")))?;
+        ensure!(output.status.success(), "`{}` failed: {}", line.join(" "), output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// Whether a command exists and succeeds. Prints nothing.
     pub(crate) fn succeeds(&self, line: &[&str]) -> bool {
         let mut command = self.command(line);

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use mainstay::web::{
-    self, Authenticated, Body, Created, Limit, NoContent, Page, Path, Query, Routes, SignedIn, Use,
+use mainstay::{
+    core::OutageMode,
+    web::{
+        self, Authenticated, Body, Cache, Created, Limit, NoContent, Page, Path, Query, Repeat,
+        Routes, SignedIn, Use,
+    },
 };
 
 use super::{
@@ -13,13 +17,21 @@ use super::{
 };
 
 /// Keys that one account makes in a minute. Taste: a person sets up a few machines in one go.
-const KEYS: Limit = Limit::per_principal(20, Duration::from_mins(1));
+/// When nobody can count, each process goes on with its own share: an account has only so many
+/// keys.
+const KEYS: Limit = Limit::per_principal(20, Duration::from_mins(1)).on_outage(OutageMode::Local);
 
 /// The route table.
 pub(crate) fn routes(keys: Keys) -> Routes<Keys> {
-    let create =
-        web::post("/keys", create).summary("Make an API key").allow(Authenticated).limit(KEYS);
-    let list = web::get("/keys", list).summary("List API keys, newest first").allow(Authenticated);
+    let create = web::post("/keys", create)
+        .summary("Make an API key")
+        .allow(Authenticated)
+        .limit(KEYS)
+        .on_repeat(Repeat::Again("every key is told once, so a lost answer needs another key"));
+    let list = web::get("/keys", list)
+        .summary("List API keys, newest first")
+        .allow(Authenticated)
+        .cache(Cache::NoStore);
     let delete =
         web::delete("/keys/{id}", delete).summary("Remove an API key").allow(Authenticated);
     Routes::new("keys", keys).add(create).add(list).add(delete)

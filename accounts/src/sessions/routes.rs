@@ -6,8 +6,8 @@ use mainstay::{
     core::OutageMode,
     store::StoreError,
     web::{
-        self, Authenticated, Body, Created, Device, Limit, NoContent, Page, Path, Presented,
-        Routes, SignedIn, Transport, Use, WithSession,
+        self, Authenticated, Body, Cache, Created, Device, Limit, NoContent, Page, Path, Presented,
+        Repeat, Routes, SignedIn, Transport, Use, WithSession,
     },
 };
 
@@ -23,12 +23,21 @@ use crate::users::ADMIN;
 /// and 14,400 guesses a day for somebody who tries ours. When nobody counts, nobody guesses.
 const LOG_INS: Limit = Limit::per_client(10, Duration::from_mins(1)).on_outage(OutageMode::Closed);
 
+/// Ten times the largest log-in.
+const LOG_IN_BYTES_MAX: usize = 16 << 10;
+
 /// The route table.
 pub(crate) fn routes(sessions: Sessions) -> Routes<Sessions> {
-    let create = web::post("/sessions", create).summary("Log in").public().limit(LOG_INS);
+    let create = web::post("/sessions", create)
+        .summary("Log in")
+        .public()
+        .limit(LOG_INS)
+        .body_bytes_max(LOG_IN_BYTES_MAX)
+        .on_repeat(Repeat::Again("every log-in is a session of its own"));
     let list = web::get("/sessions", list)
         .summary("List the caller's sessions, newest first")
-        .allow(Authenticated);
+        .allow(Authenticated)
+        .cache(Cache::NoStore);
     let delete = web::delete("/sessions/{id}", delete)
         .summary("End one of the caller's sessions")
         .allow(Authenticated);

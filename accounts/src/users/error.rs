@@ -20,6 +20,9 @@ const USER_NOT_FOUND: Code =
 
 const FORBIDDEN: Code = Code::new("FORBIDDEN", Kind::Forbidden, "The caller may not do this");
 
+const UNAUTHENTICATED: Code =
+    Code::new("UNAUTHENTICATED", Kind::Unauthenticated, "A valid credential is needed");
+
 const PRECONDITION_FAILED: Code = Code::new(
     "PRECONDITION_FAILED",
     Kind::PreconditionFailed,
@@ -61,6 +64,19 @@ pub(crate) enum LookupError {
     #[error("there is no such user")]
     #[fault(USER_NOT_FOUND)]
     NotFound,
+    /// The store failed.
+    #[error(transparent)]
+    #[fault(from)]
+    Store(#[from] StoreError),
+}
+
+/// Why the caller's own account could not be shown.
+#[derive(Debug, Error, Fault)]
+pub(crate) enum CallerError {
+    /// The account was removed after the credential had been looked at.
+    #[error("the account of the credential is gone")]
+    #[fault(UNAUTHENTICATED)]
+    Removed,
     /// The store failed.
     #[error(transparent)]
     #[fault(from)]

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use mainstay::{
+    core::OutageMode,
     store::StoreError,
     web::{
-        self, Authenticated, Body, Created, IfMatch, Json, Limit, NoContent, Page, Path, Query,
-        Routes, SelfOr, SignedIn, Tagged, Use, WithSession,
+        self, Authenticated, Body, Cache, Created, IfMatch, Json, Limit, NoContent, Page, Path,
+        Query, Repeat, Routes, SelfOr, SignedIn, Tagged, Use, WithSession,
     },
 };
 
 use super::{
-    error::{CreateError, DeleteError, LookupError, SetPasswordError, UpdateError},
+    error::{CallerError, CreateError, DeleteError, LookupError, SetPasswordError, UpdateError},
     model::{self, ADMIN, USERS_READ, USERS_WRITE},
     service::Users,
     wire::{
@@ -23,10 +24,22 @@ use crate::config::PasswordLength;
 
 /// Registrations from one address in a minute: a class of people behind one gateway fits, a script
 /// that fills the table does not.
-const REGISTRATIONS: Limit = Limit::per_client(20, Duration::from_mins(1));
+///
+/// When nobody can count, each process goes on with its own share: a registration takes nothing
+/// from anybody.
+const REGISTRATIONS: Limit =
+    Limit::per_client(20, Duration::from_mins(1)).on_outage(OutageMode::Local);
+
+/// Ten times the largest registration.
+const REGISTRATION_BYTES_MAX: usize = 16 << 10;
 
 /// Guesses at the present password that a stolen token allows in a minute. Taste: a few slips.
-const PASSWORDS: Limit = Limit::per_principal(5, Duration::from_mins(1));
+/// When nobody can count, nobody guesses.
+const PASSWORDS: Limit =
+    Limit::per_principal(5, Duration::from_mins(1)).on_outage(OutageMode::Closed);
+
+/// Ten times the largest pair of passwords.
+const PASSWORD_BYTES_MAX: usize = 16 << 10;
 
 /// The route table.
 pub(crate) fn routes(users: Users, length: PasswordLength) -> Routes<Users> {
@@ -37,25 +50,42 @@ pub(crate) fn routes(users: Users, length: PasswordLength) -> Routes<Users> {
 }
 
 fn table<const MIN: u64>(users: Users) -> Routes<Users> {
-    let create =
-        web::post("/users", create::<MIN>).summary("Register").public().limit(REGISTRATIONS);
-    let list =
-        web::get("/users", list).summary("List users, newest first").allow(ADMIN).scope(USERS_READ);
-    let get =
-        web::get("/users/{id}", get).summary("Show a user").allow(SelfOr(ADMIN)).scope(USERS_READ);
+    let create = web::post("/users", create::<MIN>)
+        .summary("Register")
+        .public()
+        .limit(REGISTRATIONS)
+        .body_bytes_max(REGISTRATION_BYTES_MAX)
+        .on_repeat(Repeat::NoEffect("a second registration answers EMAIL_TAKEN"));
+    let list = web::get("/users", list)
+        .summary("List users, newest first")
+        .allow(ADMIN)
+        .scope(USERS_READ)
+        .cache(Cache::NoStore);
+    let get = web::get("/users/{id}", get)
+        .summary("Show a user")
+        .allow(SelfOr(ADMIN))
+        .scope(USERS_READ)
+        .cache(Cache::NoStore);
     let update = web::patch("/users/{id}", update)
         .summary("Change a user")
         .allow(SelfOr(ADMIN))
-        .scope(USERS_WRITE);
+        .scope(USERS_WRITE)
+        .on_repeat(Repeat::NoEffect("the same values are set, which changes nothing"));
     let delete = web::delete("/users/{id}", delete)
         .summary("Remove a user")
         .allow(SelfOr(ADMIN))
         .scope(USERS_WRITE);
-    let me = web::get("/me", me).summary("Show the caller").allow(Authenticated).scope(USERS_READ);
+    let me = web::get("/me", me)
+        .summary("Show the caller")
+        .allow(Authenticated)
+        .scope(USERS_READ)
+        .cache(Cache::NoStore);
     let set_password = web::post("/me/password", set_password::<MIN>)
         .summary("Replace the caller's password, which ends all their sessions and keys")
         .allow(Authenticated)
-        .limit(PASSWORDS);
+        .limit(PASSWORDS)
+        .body_bytes_max(PASSWORD_BYTES_MAX)
+        .on_repeat(Repeat::NoEffect("the session of the first one has ended, so nobody is known"));
     Routes::new("users", users)
         .add(create)
         .add(list)
@@ -113,8 +143,8 @@ async fn delete(
 async fn me(
     users: Use<Users>,
     SignedIn(caller): SignedIn,
-) -> Result<Tagged<Json<User>>, LookupError> {
-    Ok(tagged(users.get(caller.subject.into()).await?))
+) -> Result<Tagged<Json<User>>, CallerError> {
+    Ok(tagged(users.get_caller(caller.subject.into()).await?))
 }
 
 fn tagged(user: model::User) -> Tagged<Json<User>> {

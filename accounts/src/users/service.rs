@@ -11,8 +11,8 @@ use mainstay::{
 
 use super::{
     error::{
-        AdminError, CreateError, DeleteError, LookupError, SetPasswordError, UpdateError,
-        VerifyError,
+        AdminError, CallerError, CreateError, DeleteError, LookupError, SetPasswordError,
+        UpdateError, VerifyError,
     },
     model::{
         ADMIN, Account, Administrator, Change, Changes, Email, Failures, Listed, Listing, NewAdmin,
@@ -86,6 +86,12 @@ impl Users {
     /// The user of this id.
     pub(crate) async fn get(&self, id: UserId) -> Result<User, LookupError> {
         self.find(id).await?.ok_or(LookupError::NotFound)
+    }
+
+    /// The account of a caller. One that is removed at this moment is nobody's, like one that was
+    /// removed a moment before.
+    pub(crate) async fn get_caller(&self, id: UserId) -> Result<User, CallerError> {
+        self.find(id).await?.ok_or(CallerError::Removed)
     }
 
     /// The user of this id, if there is one.

@@ -1,16 +1,14 @@
 //! People on the wire. The schema of a type here is what is enforced, and what is published.
 
-use std::borrow::Cow;
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mainstay::{
-    core::{Pii, Secret, Timestamp},
+    core::{Pii, Secret, Timestamp, transparent_schema},
     web::{
         Page,
         contract::{BodyProblem, Contract},
     },
 };
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -175,24 +173,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
     }
 }
 
-/// In a schema a change looks like its value.
-impl<T: JsonSchema> JsonSchema for Change<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
+// In a schema a change looks like its value.
+transparent_schema!(Change<T>);
 
 /// The path of one user.
 #[derive(Deserialize, JsonSchema)]

@@ -6,6 +6,8 @@ mod contract;
 mod cookies;
 mod crash;
 mod degraded;
+mod discipline;
+mod every_refusal;
 mod guessing;
 mod keys;
 mod limits;

@@ -28,6 +28,8 @@ pub enum Kind {
     Gone,
     /// A condition the caller named (`If-Match`) does not hold.
     PreconditionFailed,
+    /// The caller must name a condition (`If-Match`), and did not.
+    PreconditionRequired,
     /// The body is larger than the endpoint takes.
     TooLarge,
     /// The target URI is longer than the server takes.

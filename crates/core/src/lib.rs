@@ -14,6 +14,7 @@ mod precondition;
 mod request_line;
 mod security;
 mod trace;
+mod transparent;
 
 pub use caller::{Authenticator, Caller, CallerFuture, RoleName, ScopeName, Scopes, Subject};
 pub use clock::{Clock, SystemClock};
@@ -27,6 +28,10 @@ pub use precondition::Precondition;
 pub use request_line::{RequestLine, RequestLog};
 pub use security::{SecurityEvent, SecurityRecord, Severity};
 pub use trace::{InvalidTraceparent, RequestId, SpanId, TraceContext, TraceId};
+
+/// For [`transparent_schema`].
+#[doc(hidden)]
+pub use schemars;
 
 /// Re-exported so that a service needs no date library of its own to name an instant.
 pub use jiff::Timestamp;

@@ -4,9 +4,8 @@
 //! reach a log, a span, a metric label or an error by accident. `reveal` is the one way out, and is
 //! easy to search for.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
@@ -96,35 +95,13 @@ impl<'de, T: Deserialize<'de> + Zeroize> Deserialize<'de> for Secret<T> {
     }
 }
 
-/// Both wrappers are invisible in a schema: rules on a field (`length`, `email`) apply to the
-/// value.
-macro_rules! transparent_schema {
-    ($wrapper:ident, $($bound:tt)*) => {
-        impl<T: JsonSchema + $($bound)*> JsonSchema for $wrapper<T> {
-            fn inline_schema() -> bool {
-                T::inline_schema()
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                T::schema_name()
-            }
-
-            fn schema_id() -> Cow<'static, str> {
-                T::schema_id()
-            }
-
-            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                T::json_schema(generator)
-            }
-        }
-    };
-}
-
-transparent_schema!(Pii, Sized);
-transparent_schema!(Secret, Zeroize);
+crate::transparent_schema!(Pii<T: Sized>, "x-personal");
+crate::transparent_schema!(Secret<T: Zeroize>, "writeOnly");
 
 #[cfg(test)]
 mod tests {
+    use schemars::schema_for;
+
     use super::*;
 
     #[test]
@@ -132,5 +109,27 @@ mod tests {
         let person = Pii::new("ada@example.com".to_owned());
         let password = Secret::new("correct horse".to_owned());
         assert_eq!(format!("{person:?} {password:?}"), "Pii(..) Secret(..)");
+    }
+
+    #[test]
+    fn a_schema_says_what_is_personal_and_what_is_secret() {
+        let schema = schema_for!(Pii<String>).to_value();
+        assert_eq!((&schema["type"], &schema["x-personal"]), (&"string".into(), &true.into()));
+        let schema = schema_for!(Option<Secret<String>>).to_value();
+        assert_eq!(schema["type"].as_array().map(Vec::len), Some(2), "a string or null");
+        assert_eq!(schema["writeOnly"], true);
+    }
+
+    #[test]
+    fn marked_and_unmarked_uses_of_one_type_keep_apart() {
+        #[derive(schemars::JsonSchema)]
+        struct Address {
+            #[expect(dead_code, reason = "only its schema is of interest")]
+            street: String,
+        }
+        let schema = schema_for!((Address, Pii<Address>)).to_value();
+        let items = schema["prefixItems"].as_array().expect("a pair");
+        assert!(items[0]["$ref"].is_string() && items[0].get("x-personal").is_none(), "{schema}");
+        assert!(items[1]["properties"].is_object() && items[1]["x-personal"] == true, "{schema}");
     }
 }

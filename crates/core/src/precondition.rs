@@ -3,8 +3,11 @@
 /// A condition on the version of a stored thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// The caller named none (or `*`).
+    /// The caller named none.
     Absent,
+    /// The thing must exist, in whatever version (`*`). For what creates a thing that is missing;
+    /// whatever only changes one finds out by itself.
+    Exists,
     /// The thing must have one of these versions; an empty list can never hold.
     OneOf(Vec<i64>),
 }
@@ -13,7 +16,7 @@ impl Precondition {
     /// Whether a thing of this version may be changed.
     pub fn permits(&self, version: i64) -> bool {
         match self {
-            Self::Absent => true,
+            Self::Absent | Self::Exists => true,
             Self::OneOf(versions) => versions.contains(&version),
         }
     }

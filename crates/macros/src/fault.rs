@@ -7,7 +7,7 @@ use syn::{
     Variant, meta::ParseNestedMeta, spanned::Spanned,
 };
 
-const KINDS: [(&str, &str); 13] = [
+const KINDS: [(&str, &str); 14] = [
     ("malformed", "Malformed"),
     ("invalid", "Invalid"),
     ("unauthenticated", "Unauthenticated"),
@@ -16,6 +16,7 @@ const KINDS: [(&str, &str); 13] = [
     ("conflict", "Conflict"),
     ("gone", "Gone"),
     ("precondition_failed", "PreconditionFailed"),
+    ("precondition_required", "PreconditionRequired"),
     ("rate_limited", "RateLimited"),
     ("overloaded", "Overloaded"),
     ("unavailable", "Unavailable"),

@@ -28,7 +28,9 @@ pub mod tokens;
 mod app;
 mod command;
 
-pub use app::{Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources};
+pub use app::{
+    Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources, discipline,
+};
 pub use clap;
 pub use command::{read_secret, run};
 pub use mainstay_core as core;

@@ -36,6 +36,8 @@ codes! {
     VALIDATION_FAILED = Invalid, "Some inputs break the contract";
     PRECONDITION_FAILED = PreconditionFailed,
         "The resource is not in the state that the request names";
+    PRECONDITION_REQUIRED = PreconditionRequired,
+        "The request must name the state of the resource, by `If-Match`";
     OVERLOADED = Overloaded, "The service has more work than it can finish in time";
     DEADLINE_EXCEEDED = Timeout, "The request was not finished within its deadline";
     NOT_READY = Unavailable, "The service is not ready to take requests";
@@ -54,6 +56,7 @@ pub const fn status(kind: Kind) -> StatusCode {
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::Gone => StatusCode::GONE,
         Kind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Kind::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::UriTooLong => StatusCode::URI_TOO_LONG,
         Kind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -79,6 +82,7 @@ pub const fn kind_name(kind: Kind) -> &'static str {
         Kind::Conflict => "conflict",
         Kind::Gone => "gone",
         Kind::PreconditionFailed => "precondition_failed",
+        Kind::PreconditionRequired => "precondition_required",
         Kind::TooLarge => "too_large",
         Kind::UriTooLong => "uri_too_long",
         Kind::UnsupportedMedia => "unsupported_media",
@@ -99,7 +103,7 @@ mod tests {
     use super::*;
 
     /// Every kind there is; `Kind` cannot be enumerated.
-    const KINDS: [Kind; 19] = [
+    const KINDS: [Kind; 20] = [
         Kind::Malformed,
         Kind::Invalid,
         Kind::Unauthenticated,
@@ -110,6 +114,7 @@ mod tests {
         Kind::Conflict,
         Kind::Gone,
         Kind::PreconditionFailed,
+        Kind::PreconditionRequired,
         Kind::TooLarge,
         Kind::UriTooLong,
         Kind::UnsupportedMedia,

@@ -6,6 +6,7 @@
 
 pub mod codes;
 pub mod contract;
+pub mod discipline;
 pub mod edge;
 pub mod endpoint;
 pub mod extract;
@@ -21,10 +22,11 @@ mod context;
 pub use context::{Context, current};
 pub use edge::{Edge, EdgeBuilder, EdgeOptions, EdgeParts};
 pub use endpoint::{
-    Authenticated, Endpoint, Limit, PathParams, Policy, Routes, SelfOr, delete, get, patch, post,
-    put,
+    Authenticated, Cache, Endpoint, Limit, PathParams, Policy, Repeat, Routes, SelfOr, delete, get,
+    patch, post, put,
 };
 pub use extract::{
-    Body, Device, Headers, IfMatch, Path, Presented, Query, SignedIn, Transport, Use,
+    Body, Device, Headers, IfMatch, Path, Presented, Query, RequireIfMatch, SignedIn, Transport,
+    Use,
 };
 pub use respond::{Created, Json, NoContent, Page, Problem, Tagged, WithSession};

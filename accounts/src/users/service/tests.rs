@@ -196,6 +196,7 @@ async fn who_is_removed_is_not_found() {
     let again = users.delete(ada.id, Precondition::Absent).await;
     assert!(matches!(again, Err(DeleteError::NotFound)));
     assert!(matches!(users.get(ada.id).await, Err(LookupError::NotFound)));
+    assert!(matches!(users.get_caller(ada.id).await, Err(CallerError::Removed)));
     let by = caller(&ada, &[]);
     let changed = users.update(ada.id, renamed("A"), Precondition::Absent, &by).await;
     assert!(matches!(changed, Err(UpdateError::NotFound)));

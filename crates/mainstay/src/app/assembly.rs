@@ -34,6 +34,7 @@ impl Assembly {
 
     /// Mounts an axum router as it is; see [`EdgeBuilder::mount_raw`]. The reason appears in route
     /// tables.
+    #[track_caller]
     pub fn mount_raw(
         mut self,
         path: &'static str,

@@ -9,6 +9,7 @@ use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
 use mainstay_store::{Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions, MigrateError};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
+    discipline::{self, Evidence, Matrix},
     edge::{Breach, ProblemObserver},
     openapi, ops,
     server::{Drained, Server, Shutdown},
@@ -63,7 +64,7 @@ impl Instance {
         overrides: Overrides,
     ) -> Result<Self, Failure> {
         let resources = open::<A>(framework, &overrides).await?;
-        let Prepared { edge, readiness, ops_edge } =
+        let Prepared { edge, readiness, ops_edge, .. } =
             prepare::<A>(framework, settings, &resources, log, overrides)?;
         let bind = |address, options, variable| {
             Server::bind(address, options).map_err(|error| cannot_listen(variable, address, &error))
@@ -126,6 +127,7 @@ impl Instance {
 pub(crate) struct Prepared {
     pub(crate) edge: Arc<Edge>,
     pub(crate) ops_edge: Edge,
+    pub(crate) matrix: Matrix,
     readiness: ops::Readiness,
 }
 
@@ -158,13 +160,17 @@ pub(crate) fn prepare<A: Application>(
     let _ = described.set(edge.clone());
 
     let readiness = ops::Readiness::new(health);
-    edge_options.observer = None;
+    let published = discipline::Published::default();
     let parts = EdgeParts { log: Arc::new(FailuresOnly(parts.log.clone())), ..parts };
     let ops_edge = EdgeBuilder::default()
         .mount(ops::routes(readiness.clone()))
+        .mount(discipline::routes(published.clone()))
         .build(edge_options, parts)
         .map_err(|errors| contradiction(&errors))?;
-    Ok(Prepared { edge, ops_edge, readiness })
+    let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
+    let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
+    let _ = published.set(matrix.to_json().to_string().into());
+    Ok(Prepared { edge, ops_edge, matrix, readiness })
 }
 
 /// Opens the database and brings its schema up to date, or refuses to start behind it.
@@ -262,6 +268,11 @@ fn cannot_listen(variable: &str, address: SocketAddr, error: &std::io::Error) ->
         _ => format!("check the address, and {variable}"),
     };
     Failure::new(format!("cannot listen on {address}"), error.to_string(), fix)
+}
+
+fn invalid_evidence(invalid: &discipline::InvalidEvidence) -> Failure {
+    let fix = "write it again with `check --evidence FOLDER`";
+    Failure::new("the evidence of the service cannot be read", invalid.to_string(), fix)
 }
 
 fn contradiction(errors: &mainstay_web::edge::BuildErrors) -> Failure {

@@ -1,6 +1,7 @@
 //! `Application`: what a service says about itself, and how it is started from that.
 
 mod assembly;
+mod discipline;
 mod failure;
 mod instance;
 mod options;
@@ -12,6 +13,8 @@ use mainstay_core::Clock;
 use mainstay_store::{Database, Migrations};
 
 pub use assembly::Assembly;
+pub use discipline::discipline;
+pub(crate) use discipline::prepare_offline;
 pub use failure::Failure;
 pub use instance::{Instance, Overrides};
 pub(crate) use instance::{migration_failure, offline, open, open_unmigrated, prepare};
@@ -53,6 +56,12 @@ pub trait Application: Sized + Send + Sync + 'static {
 
     /// Joins the modules: the only place where everything meets. Must not block or do I/O.
     fn assemble(resources: &Resources, settings: &Self::Settings) -> Assembly;
+
+    /// Which errors tests have produced, as `check --evidence` prints it: `include_str!` of a file
+    /// beside the service. The discipline matrix holds every endpoint's codes against it.
+    fn evidence() -> &'static str {
+        ""
+    }
 
     /// Commands beside those that every service has.
     fn commands() -> Vec<clap::Command> {

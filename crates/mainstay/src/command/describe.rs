@@ -3,11 +3,10 @@
 use std::{fmt::Write, sync::Arc};
 
 use clap::ArgMatches;
-use mainstay_core::{RequestLine, RequestLog};
 use mainstay_web::{Edge, openapi};
 
 use crate::{
-    app::{self, Application, Failure, Overrides},
+    app::{self, Application, Failure},
     config::{Effective, Framework},
 };
 
@@ -60,15 +59,6 @@ async fn edge<A: Application>(
     framework: &Framework,
     settings: &A::Settings,
 ) -> Result<Arc<Edge>, Failure> {
-    let resources = app::offline().await?;
-    let log = Arc::new(NoLog);
-    let prepared = app::prepare::<A>(framework, settings, &resources, log, Overrides::default())?;
+    let prepared = app::prepare_offline::<A>(framework, settings).await?;
     Ok(prepared.edge)
-}
-
-/// Nothing is served, so nothing is logged.
-struct NoLog;
-
-impl RequestLog for NoLog {
-    fn record(&self, _: &RequestLine<'_>) {}
 }

@@ -1,5 +1,6 @@
 //! The command line that every service has.
 
+mod check;
 mod describe;
 mod migrate;
 mod parse;
@@ -79,6 +80,9 @@ fn dispatch<A: Application>(
         Some(("config", matches)) => print(&describe::config(&effective, matches)),
         Some(("routes", _)) => print(&block_on(describe::routes::<A>(&framework, &settings))??),
         Some(("openapi", _)) => print(&block_on(describe::openapi::<A>(&framework, &settings))??),
+        Some(("check", matches)) => {
+            return block_on(check::run::<A>(&framework, &settings, matches))?;
+        }
         Some(("errors", matches)) => {
             print(&block_on(describe::errors::<A>(&framework, &settings, matches))??);
         }

@@ -22,6 +22,7 @@ pub(super) fn command<A: Application>() -> Command {
         .subcommand(Command::new("serve").about("Answer requests until SIGTERM or Ctrl-C"))
         .subcommand(migrate())
         .subcommand(Command::new("routes").about("Print what is decided about every endpoint"))
+        .subcommand(check())
         .subcommand(Command::new("openapi").about("Print the OpenAPI 3.1 document"))
         .subcommand(
             Command::new("errors")
@@ -34,6 +35,18 @@ pub(super) fn command<A: Application>() -> Command {
                 .arg(markdown("Print the reference of every knob instead")),
         )
         .subcommands(A::commands())
+}
+
+fn check() -> Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+    let evidence = Arg::new("evidence").long("evidence").value_name("FOLDER");
+    Command::new("check")
+        .about("Print the discipline matrix; fail when an endpoint leaves something undecided")
+        .arg(json.help("Print it as JSON"))
+        .arg(evidence.value_parser(value_parser!(PathBuf)).conflicts_with("json").help(
+            "Print instead which errors the test run in this folder has produced, as far as the \
+             matrix asks for them",
+        ))
 }
 
 fn migrate() -> Command {

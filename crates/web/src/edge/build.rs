@@ -1,16 +1,21 @@
 //! From route tables to an edge: every decision settled, every mistake found at once.
 
-use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, sync::atomic::AtomicU64};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt, panic,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use axum::http::{HeaderValue, Method};
-use mainstay_core::{Code, Location, Policy as LimitPolicy};
+use mainstay_core::{Code, Location, OutageMode, Policy as LimitPolicy};
 
 use super::{Edge, EdgeOptions, EdgeParts, Resource, finish, raw};
 use crate::{
     codes,
     endpoint::{
-        Access, DeadlineDecision, Draft, Limit, LimitDecision, LimitKey, Operation, Routes, Serve,
-        Settled, SettledLimit,
+        Access, Cache, DeadlineDecision, Draft, Limit, LimitDecision, LimitKey, Operation, Routes,
+        Serve, Settled, SettledLimit,
     },
     extract::Transport,
     openapi::{Document, Schemas},
@@ -58,13 +63,14 @@ impl EdgeBuilder {
     /// validation and the shape of its errors are its own affair, which is why route tables show
     /// the reason. It sees the whole path.
     #[must_use]
+    #[track_caller]
     pub fn mount_raw(
         mut self,
         path: &'static str,
         router: axum::Router,
         reason: &'static str,
     ) -> Self {
-        let drafts = raw::drafts(path, router, reason);
+        let drafts = raw::drafts(path, router, reason, panic::Location::caller());
         self.drafts.extend(drafts.map(|(draft, serve)| ("raw", draft, serve)));
         self
     }
@@ -131,12 +137,15 @@ impl Settling<'_> {
         codes.dedup();
         Settled {
             limit: self.settle_limit(module, &draft),
-            deadline: match draft.deadline {
+            deadline: match draft.decisions.deadline {
                 DeadlineDecision::Default => Ok(self.options.deadline),
                 DeadlineDecision::Own(deadline) => Ok(deadline),
                 DeadlineDecision::Unbounded(reason) => Err(reason),
             },
-            body_bytes_max: draft.body_bytes_max.unwrap_or(self.options.body_bytes_max),
+            body_bytes_max: draft.decisions.body_bytes_max.unwrap_or(self.options.body_bytes_max),
+            cache: draft.decisions.cache.and_then(Cache::header),
+            varies_by_caller: matches!(draft.decisions.cache, Some(Cache::Private(_)))
+                && matches!(draft.access, Access::Allow(_)),
             method: draft.method,
             path: draft.path,
             path_names,
@@ -149,6 +158,7 @@ impl Settling<'_> {
             parameters: operation.parameters,
             responses: operation.responses,
             codes,
+            decisions: draft.decisions,
             raw: draft.raw,
             serve,
         }
@@ -164,7 +174,7 @@ impl Settling<'_> {
             // Also without a deadline of the route's own: the caller may name one.
             codes::DEADLINE_EXCEEDED,
         ]);
-        if !matches!(draft.limit, LimitDecision::Unlimited(_)) {
+        if !matches!(draft.decisions.limit, LimitDecision::Unlimited(_)) {
             codes.push(codes::RATE_LIMITED);
         }
         if self.options.transport == Transport::Cookie && draft.method != Method::GET {
@@ -179,7 +189,7 @@ impl Settling<'_> {
     }
 
     fn settle_limit(&self, module: &'static str, draft: &Draft) -> SettledLimit {
-        match draft.limit {
+        match draft.decisions.limit {
             LimitDecision::Unlimited(reason) => SettledLimit::Unlimited(reason),
             LimitDecision::Default => default_limit(self.options),
             LimitDecision::Own(limit) => {
@@ -200,7 +210,7 @@ impl Settling<'_> {
         if public && draft.scope.is_some() {
             wrong.push("a public endpoint needs no scope".into());
         }
-        if let LimitDecision::Own(limit) = &draft.limit {
+        if let LimitDecision::Own(limit) = &draft.decisions.limit {
             let seconds = limit.window.as_secs();
             if public && limit.key == LimitKey::Principal {
                 wrong.push("a public endpoint has no principal: use `Limit::per_client`".into());
@@ -213,6 +223,7 @@ impl Settling<'_> {
         if draft.method == Method::GET && operation.body.is_some() {
             wrong.push("a GET has no body: take the input as `Query`".into());
         }
+        wrong.extend(judge_cache(draft).map(str::to_owned));
         let taken = operation.parameters.iter().filter(|p| p.location == Location::Path);
         let mut taken: Vec<_> = taken.map(|p| p.name.as_str()).collect();
         let mut template: Vec<_> = names.iter().map(String::as_str).collect();
@@ -263,6 +274,24 @@ impl Settling<'_> {
     }
 }
 
+/// What `.cache(…)` says against the rest.
+fn judge_cache(draft: &Draft) -> Option<&'static str> {
+    let cache = draft.decisions.cache?;
+    if draft.method != Method::GET {
+        return Some("only the answer to a GET can be kept: leave out `.cache(…)`");
+    }
+    match cache {
+        Cache::Public(_) if !matches!(draft.access, Access::Public) => Some(
+            "what only some callers may read cannot be kept for everybody: say `Cache::Private` \
+             instead of `Cache::Public`",
+        ),
+        Cache::Private(age) | Cache::Public(age) if age.as_secs() == 0 => {
+            Some("an answer is kept for whole seconds: say `Cache::NoStore` to keep none")
+        }
+        _ => None,
+    }
+}
+
 /// The limit of endpoints that name none.
 fn default_limit(options: &EdgeOptions) -> SettledLimit {
     let limit = Limit::per_client(options.limit_quota, options.limit_window);
@@ -274,7 +303,8 @@ fn limited(options: &EdgeOptions, name: String, limit: Limit) -> SettledLimit {
     let seconds = limit.window.as_secs();
     let header = HeaderValue::try_from(format!("\"{name}\";q={quota};w={seconds}"))
         .unwrap_or_else(|_| HeaderValue::from_static(""));
-    let policy = LimitPolicy { name, quota, window: limit.window, outage: limit.outage };
+    let outage = limit.outage.unwrap_or(OutageMode::Local);
+    let policy = LimitPolicy { name, quota, window: limit.window, outage };
     SettledLimit::Limited { key: limit.key, policy, header }
 }
 

@@ -4,12 +4,14 @@ use std::sync::atomic::Ordering;
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
     response::Response,
 };
 
 use super::{Breach, Edge, arrival::X_REQUEST_ID, line::Line};
-use crate::{codes, endpoint::Settled, respond::Problem, security::observe_refusal};
+use crate::{
+    codes, endpoint::Settled, extract::Transport, respond::Problem, security::observe_refusal,
+};
 
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -77,11 +79,22 @@ impl Finish {
                 response.headers_mut().insert(header::CONNECTION, close);
             }
         }
+        let status = response.status();
         let headers = response.headers_mut();
         // Copying the map is cheaper than inserting its entries. The answer's own headers replace
         // those of the same name: a page may bring a policy of its own.
         let own = std::mem::replace(headers, edge.standing.clone());
+        if problem.is_none() && (status.is_success() || status == StatusCode::NOT_MODIFIED) {
+            let cache = line.endpoint.as_ref().and_then(|endpoint| endpoint.cache.as_ref());
+            if let Some(cache) = cache {
+                headers.insert(header::CACHE_CONTROL, cache.clone());
+            }
+        }
         headers.extend(own);
+        if line.endpoint.as_ref().is_some_and(|endpoint| endpoint.varies_by_caller) {
+            // Whoever signs in next at the same browser must not be shown the last one's answer.
+            headers.append(header::VARY, credential_header(edge.options.transport));
+        }
         edge.options.cors.decorate(self.origin, edge.options.transport, headers);
         if let Some(rate) = line.rate.take() {
             headers.insert(RATELIMIT_POLICY, rate.policy);
@@ -96,6 +109,14 @@ impl Finish {
         line.end(&response, problem.as_ref());
         response
     }
+}
+
+/// What a credential comes in. A bearer token is taken beside a cookie as well.
+fn credential_header(transport: Transport) -> HeaderValue {
+    HeaderValue::from_static(match transport {
+        Transport::Bearer => "authorization",
+        Transport::Cookie => "authorization, cookie",
+    })
 }
 
 impl Edge {

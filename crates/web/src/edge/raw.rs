@@ -1,11 +1,11 @@
 //! The escape hatch: an axum router of its own, mounted as it is.
 
-use std::sync::Arc;
+use std::{panic::Location, sync::Arc};
 
 use axum::{Router, http::Method};
 use tower_service::Service as _;
 
-use crate::endpoint::{Access, DeadlineDecision, Draft, LimitDecision, Serve};
+use crate::endpoint::{Access, Decisions, Draft, Serve};
 
 /// The path itself, with and without a final slash, and everything below it, as endpoints that
 /// answer every method.
@@ -13,6 +13,7 @@ pub(super) fn drafts(
     path: &'static str,
     router: Router,
     reason: &'static str,
+    place: &'static Location<'static>,
 ) -> impl Iterator<Item = (Draft, Serve)> {
     let path = path.trim_end_matches('/');
     // The router's wildcard does not match nothing. Paths live as long as the process.
@@ -27,11 +28,11 @@ pub(super) fn drafts(
             let answer = router.clone().call(request);
             Box::pin(async move { answer.await.unwrap_or_else(|never| match never {}) })
         });
-        (draft(path, reason), serve)
+        (draft(path, reason, place), serve)
     })
 }
 
-fn draft(path: &'static str, reason: &'static str) -> Draft {
+fn draft(path: &'static str, reason: &'static str, place: &'static Location<'static>) -> Draft {
     Draft {
         // A token no client's method is routed by: the resource falls back to a raw endpoint.
         method: Method::from_bytes(b"*").unwrap_or(Method::TRACE),
@@ -41,9 +42,7 @@ fn draft(path: &'static str, reason: &'static str) -> Draft {
         describe: |_| {},
         access: Access::Public,
         scope: None,
-        limit: LimitDecision::Default,
-        deadline: DeadlineDecision::Default,
-        body_bytes_max: None,
+        decisions: Decisions::none(place),
         raw: Some(reason),
     }
 }

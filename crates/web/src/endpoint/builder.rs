@@ -1,12 +1,15 @@
 //! `Endpoint`: a handler and everything that must be decided about it, with access in its type.
 
-use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future, marker::PhantomData, panic::Location, pin::Pin, sync::Arc, time::Duration,
+};
 
 use axum::{extract::Request, http::Method, response::Response};
 use mainstay_core::ScopeName;
 
 use super::{
     access::{Access, Policy},
+    decision::{Cache, Decisions, Repeat},
     handler::Handler,
     limit::Limit,
     operation::Operation,
@@ -56,9 +59,7 @@ pub(crate) struct Draft {
     pub(crate) describe: fn(&mut Operation),
     pub(crate) access: Access,
     pub(crate) scope: Option<ScopeName>,
-    pub(crate) limit: LimitDecision,
-    pub(crate) deadline: DeadlineDecision,
-    pub(crate) body_bytes_max: Option<usize>,
+    pub(crate) decisions: Decisions,
     /// For a router that speaks for itself: why.
     pub(crate) raw: Option<&'static str>,
 }
@@ -84,6 +85,7 @@ macro_rules! methods {
             #[doc = concat!("A `", stringify!($method), "` endpoint at `path`.")]
             ///
             /// Parameters of the path are written `{name}`.
+            #[track_caller]
             pub fn $name<H, T, S>(path: &'static str, handler: H) -> Endpoint<S>
             where
                 H: Handler<T, S>,
@@ -98,6 +100,7 @@ macro_rules! methods {
 methods!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
 
 impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
+    #[track_caller]
     fn new<H: Handler<T, S>, T>(method: Method, path: &'static str, handler: H) -> Self {
         let draft = Draft {
             method,
@@ -109,9 +112,7 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
             // table.
             access: Access::Public,
             scope: None,
-            limit: LimitDecision::Default,
-            deadline: DeadlineDecision::Default,
-            body_bytes_max: None,
+            decisions: Decisions::none(Location::caller()),
             raw: None,
         };
         let bind = Box::new(move |state: S| -> Serve {
@@ -152,31 +153,44 @@ impl<S, A> Endpoint<S, A> {
 
     /// Replaces the service's default limit.
     pub fn limit(mut self, limit: Limit) -> Self {
-        self.draft.limit = LimitDecision::Own(limit);
+        self.draft.decisions.limit = LimitDecision::Own(limit);
         self
     }
 
     /// Takes any number of requests. The reason appears in route tables.
     pub fn unlimited(mut self, reason: &'static str) -> Self {
-        self.draft.limit = LimitDecision::Unlimited(reason);
+        self.draft.decisions.limit = LimitDecision::Unlimited(reason);
         self
     }
 
     /// Replaces the service's default deadline, measured from the request's arrival.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.draft.deadline = DeadlineDecision::Own(deadline);
+        self.draft.decisions.deadline = DeadlineDecision::Own(deadline);
         self
     }
 
     /// May take any time. The reason appears in route tables.
     pub fn without_deadline(mut self, reason: &'static str) -> Self {
-        self.draft.deadline = DeadlineDecision::Unbounded(reason);
+        self.draft.decisions.deadline = DeadlineDecision::Unbounded(reason);
         self
     }
 
     /// Replaces the service's default body limit, in bytes.
     pub fn body_bytes_max(mut self, bytes: usize) -> Self {
-        self.draft.body_bytes_max = Some(bytes);
+        self.draft.decisions.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Says what a second identical request does. `POST` and `PATCH` must.
+    pub fn on_repeat(mut self, repeat: Repeat) -> Self {
+        self.draft.decisions.repeat = Some(repeat);
+        self
+    }
+
+    /// Says who may keep a successful answer, and how long. Every `GET` must, and no other method
+    /// may.
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.draft.decisions.cache = Some(cache);
         self
     }
 }

@@ -19,26 +19,28 @@ pub struct Limit {
     pub(crate) key: LimitKey,
     pub(crate) quota: u32,
     pub(crate) window: Duration,
-    pub(crate) outage: OutageMode,
+    /// `None` while nobody has said it.
+    pub(crate) outage: Option<OutageMode>,
 }
 
 impl Limit {
     /// At most `quota` requests from one client address in any `window` (1 s to 24 h).
     pub const fn per_client(quota: u32, window: Duration) -> Self {
-        Self { key: LimitKey::Client, quota, window, outage: OutageMode::Local }
+        Self { key: LimitKey::Client, quota, window, outage: None }
     }
 
     /// At most `quota` requests of one subject in any `window` (1 s to 24 h). Not for public
     /// endpoints: they have no subject. Before the subject is known, the service's default limit
     /// counts the client.
     pub const fn per_principal(quota: u32, window: Duration) -> Self {
-        Self { key: LimitKey::Principal, quota, window, outage: OutageMode::Local }
+        Self { key: LimitKey::Principal, quota, window, outage: None }
     }
 
-    /// What happens when the shared counter is out of reach; `Local` unless said otherwise.
+    /// What happens when the shared counter is out of reach. `Local` until it is said, which the
+    /// discipline matrix asks for.
     #[must_use]
     pub const fn on_outage(mut self, mode: OutageMode) -> Self {
-        self.outage = mode;
+        self.outage = Some(mode);
         self
     }
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod builder;
+mod decision;
 mod handler;
 mod limit;
 mod operation;
@@ -10,10 +11,12 @@ mod routes;
 
 pub use access::{Access, Authenticated, PathParams, Policy, SelfOr};
 pub use builder::{Decided, Endpoint, Undecided, delete, get, patch, post, put};
+pub use decision::{Cache, Repeat};
 pub use handler::{Describe, Handler, Respond};
 pub use limit::{Limit, LimitKey};
 pub use operation::{Operation, Parameter, RequestBody, ResponseSpec};
 pub use routes::{AccessDecided, Routes, TakesState};
 
 pub(crate) use builder::{DeadlineDecision, Draft, LimitDecision, Serve};
+pub(crate) use decision::Decisions;
 pub(crate) use routes::{Settled, SettledLimit};

@@ -8,6 +8,7 @@ use mainstay_core::{Code, Policy as LimitPolicy, ScopeName};
 use super::{
     access::Access,
     builder::{Decided, Draft, Endpoint, Serve},
+    decision::Decisions,
     limit::LimitKey,
     operation::{Parameter, RequestBody, ResponseSpec},
 };
@@ -119,6 +120,11 @@ pub(crate) struct Settled {
     pub(crate) responses: Vec<ResponseSpec>,
     /// The closed set, sorted.
     pub(crate) codes: Vec<Code>,
+    /// What `Cache-Control` a success has instead of the standing one.
+    pub(crate) cache: Option<axum::http::HeaderValue>,
+    /// Whether a private answer must not be shown to another credential.
+    pub(crate) varies_by_caller: bool,
+    pub(crate) decisions: Decisions,
     /// For a router that speaks for itself: why. It answers every method, and its answers are held
     /// to no contract.
     pub(crate) raw: Option<&'static str>,

@@ -16,7 +16,7 @@ mod transport;
 pub use body::Body;
 pub use device::Device;
 pub use headers::Headers;
-pub use if_match::IfMatch;
+pub use if_match::{IfMatch, RequireIfMatch};
 pub use path::Path;
 pub use presented::Presented;
 pub use query::Query;

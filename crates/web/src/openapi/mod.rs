@@ -15,3 +15,5 @@ pub use serve::routes;
 pub use table::route_table;
 
 pub(crate) use schemas::Schemas;
+pub(crate) use serve::{JsonText, Static};
+pub(crate) use table::{bytes, short};

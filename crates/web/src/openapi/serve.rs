@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 
 use crate::{
-    Edge, Problem, Routes, Use, codes,
+    Cache, Edge, Problem, Routes, Use, codes,
     endpoint::{Operation, Respond, ResponseSpec, get},
 };
 
@@ -20,11 +20,16 @@ type Described = Arc<OnceLock<Arc<Edge>>>;
 /// The two endpoints. Fill `edge` once the edge that they are mounted on is built.
 pub fn routes(edge: Described) -> Routes<Described> {
     Routes::new("docs", edge)
-        .add(get("/openapi.json", openapi).public().summary("The contract, as OpenAPI 3.1"))
-        .add(get("/docs", page).public().summary("The contract, for people"))
+        .add(
+            get("/openapi.json", openapi)
+                .public()
+                .cache(Cache::NoStore)
+                .summary("The contract, as OpenAPI 3.1"),
+        )
+        .add(get("/docs", page).public().cache(Cache::NoStore).summary("The contract, for people"))
 }
 
-async fn openapi(edge: Use<Described>) -> Static<OpenApi> {
+async fn openapi(edge: Use<Described>) -> Static<JsonText> {
     Static::new(edge.get().map(|edge| edge.document().json().clone()))
 }
 
@@ -32,15 +37,15 @@ async fn page(edge: Use<Described>) -> Static<Html> {
     Static::new(edge.get().map(|edge| edge.document().page().clone()))
 }
 
-trait Media {
+pub(crate) trait Media {
     const TYPE: &'static str;
     /// Replaces the edge's policy where the answer is looked at in a browser.
     const CONTENT_SECURITY_POLICY: Option<&'static str> = None;
 }
 
-struct OpenApi;
+pub(crate) struct JsonText;
 
-impl Media for OpenApi {
+impl Media for JsonText {
     const TYPE: &'static str = "application/json";
 }
 
@@ -55,10 +60,10 @@ impl Media for Html {
 }
 
 /// Bytes that were rendered at start-up.
-struct Static<M>(Option<Bytes>, std::marker::PhantomData<M>);
+pub(crate) struct Static<M>(Option<Bytes>, std::marker::PhantomData<M>);
 
 impl<M> Static<M> {
-    fn new(bytes: Option<Bytes>) -> Self {
+    pub(crate) fn new(bytes: Option<Bytes>) -> Self {
         Self(bytes, std::marker::PhantomData)
     }
 }
@@ -76,7 +81,7 @@ impl<M: Media> Respond for Static<M> {
     fn respond(self) -> Response {
         let Some(bytes) = self.0 else {
             return Problem::new(codes::INTERNAL)
-                .caused_by("the edge has not been handed its own document")
+                .caused_by("the document to serve has not been put in its place")
                 .into_response();
         };
         let mut response = Response::new(Body::from(bytes));

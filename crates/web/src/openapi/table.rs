@@ -54,7 +54,8 @@ fn row(endpoint: &Settled) -> [String; 8] {
     ]
 }
 
-fn short(duration: Duration) -> String {
+/// A duration in its largest whole unit.
+pub(crate) fn short(duration: Duration) -> String {
     match duration.as_secs() {
         _ if duration.subsec_millis() > 0 => format!("{}ms", duration.as_millis()),
         seconds if seconds > 0 && seconds % 3600 == 0 => format!("{}h", seconds / 3600),
@@ -63,7 +64,8 @@ fn short(duration: Duration) -> String {
     }
 }
 
-fn bytes(count: usize) -> String {
+/// A size in its largest whole unit.
+pub(crate) fn bytes(count: usize) -> String {
     match count {
         _ if count.is_multiple_of(1 << 20) => format!("{}MiB", count >> 20),
         _ if count.is_multiple_of(1 << 10) => format!("{}KiB", count >> 10),

@@ -12,7 +12,7 @@ use mainstay_core::{Code, Fault, FaultSet, Health, HealthCheck};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Json, Routes, Use, codes, get};
+use crate::{Cache, Endpoint, Json, Routes, Use, codes, endpoint::Decided, get};
 
 /// A dependency that has not answered within this time is not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -92,10 +92,13 @@ struct Status {
 
 /// The operators' endpoints.
 pub fn routes(readiness: Readiness) -> Routes<Readiness> {
-    const WHY: &str = "probes come from the platform";
     Routes::new("ops", readiness)
-        .add(get("/livez", livez).public().unlimited(WHY).summary("The process runs"))
-        .add(get("/readyz", readyz).public().unlimited(WHY).summary("The service takes traffic"))
+        .add(probe(get("/livez", livez)).summary("The process runs"))
+        .add(probe(get("/readyz", readyz)).summary("The service takes traffic"))
+}
+
+fn probe(endpoint: Endpoint<Readiness>) -> Endpoint<Readiness, Decided> {
+    endpoint.public().unlimited("probes come from the platform").cache(Cache::NoStore)
 }
 
 /// Liveness looks at nothing but the process: a dead database is no reason to restart.

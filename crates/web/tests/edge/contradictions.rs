@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use mainstay_web::{
-    Authenticated, Body, Edge, EdgeBuilder, Json, Limit, NoContent, Path, Query, Routes, SignedIn,
-    get, post,
+    Authenticated, Body, Cache, Edge, EdgeBuilder, Json, Limit, NoContent, Path, Query, Routes,
+    SignedIn, get, post,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,29 @@ fn every_contradiction_has_its_sentence() {
         (
             empty().add(get("/a", own_problem).public()),
             "the schema `Problem` is the edge's own: rename the type",
+        ),
+    ] {
+        let mistakes = build(routes).expect_err(sentence);
+        assert!(mistakes.contains(sentence), "{sentence:?} is not in {mistakes}");
+    }
+}
+
+#[test]
+fn what_is_said_of_keeping_answers_is_held_against_the_rest() {
+    let empty = || Routes::new("m", ());
+    for (routes, sentence) in [
+        (
+            empty().add(get("/a", nothing).allow(Authenticated).cache(Cache::Public(MINUTE))),
+            "m: GET /a: what only some callers may read cannot be kept for everybody: say \
+             `Cache::Private` instead of `Cache::Public`",
+        ),
+        (
+            empty().add(post("/a", nothing).public().cache(Cache::NoStore)),
+            "m: POST /a: only the answer to a GET can be kept: leave out `.cache(…)`",
+        ),
+        (
+            empty().add(get("/a", nothing).public().cache(Cache::Public(MINUTE / 61))),
+            "m: GET /a: an answer is kept for whole seconds: say `Cache::NoStore` to keep none",
         ),
     ] {
         let mistakes = build(routes).expect_err(sentence);

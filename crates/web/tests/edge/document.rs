@@ -167,6 +167,8 @@ fn parameters_and_bodies_are_published_as_they_are_enforced() {
     assert_eq!(parameters("GET /search"), search.map(str::to_owned).into());
     let replace = ["header if-match optional", "path id required"];
     assert_eq!(parameters("PUT /things/{id}"), replace.map(str::to_owned).into());
+    let replace = ["header if-match required", "path id required"];
+    assert_eq!(parameters("PUT /known/{id}"), replace.map(str::to_owned).into());
 
     let body = &operations["POST /things"]["requestBody"];
     assert_eq!(body["required"], true);

@@ -212,7 +212,7 @@ async fn the_version_a_caller_believes_in_is_compared_strongly() {
     // A list is answered as the versions that were understood.
     for (tags, expected) in [
         (&[] as &[&str], Some("a")),
-        (&["*"], Some("a")),
+        (&["*"], Some("any")),
         (&["\"7\""], Some("[7]")),
         (&["\"6\", \"7\""], Some("[6, 7]")),
         (&["\"6\"", "\"7\""], Some("[6, 7]")),
@@ -233,4 +233,41 @@ async fn the_version_a_caller_believes_in_is_compared_strongly() {
             None => assert_eq!(answer.code().as_deref(), Some("PRECONDITION_FAILED"), "{tags:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_replacement_of_what_was_not_seen_is_refused() {
+    let bench = bench();
+    let call = |tag: Option<&str>| {
+        let request = by("alice", put(&format!("/known/{ALICE}")));
+        tag.into_iter().fold(request, |request, tag| request.header("if-match", tag))
+    };
+    for (tag, status, code) in [
+        (None, 428, Some("PRECONDITION_REQUIRED")),
+        (Some("\"6\""), 412, Some("PRECONDITION_FAILED")),
+        (Some(""), 412, Some("PRECONDITION_FAILED")),
+        (Some("\"7\""), 200, None),
+        (Some("*"), 200, None),
+    ] {
+        let answer = bench.send_json(call(tag), r#"{"text":"a"}"#).await;
+        assert_eq!((answer.status, answer.code().as_deref()), (status, code), "{tag:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_versions_is_as_long_as_published_and_no_longer() {
+    let bench = bench();
+    let path = format!("/known/{ALICE}");
+    let operation = &bench.edge.document().value()["paths"]["/known/{id}"]["put"];
+    let parameters = operation["parameters"].as_array().expect("parameters");
+    let published = parameters.iter().find(|parameter| parameter["name"] == "if-match");
+    assert_eq!(published.expect("published")["schema"]["maxLength"], 1024);
+    let tags = |length: usize| {
+        let request = by("alice", put(&path)).header("if-match", "\"7\"");
+        request.header("if-match", "x".repeat(length - 3))
+    };
+    let longest = bench.send_json(tags(1024), r#"{"text":"a"}"#).await;
+    assert_eq!(longest.status, 200, "{longest:?}");
+    let longer = bench.send_json(tags(1025), r#"{"text":"a"}"#).await;
+    assert_eq!(longer.field_problems(), ["header /if-match too_long"]);
 }

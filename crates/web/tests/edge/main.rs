@@ -3,7 +3,9 @@
 mod access;
 mod answer;
 mod browsers;
+mod caching;
 mod contradictions;
+mod discipline;
 mod document;
 mod endings;
 mod harness;

@@ -26,6 +26,7 @@ fn unfinished() -> Body {
 fn causes() -> Vec<(&'static str, Builder, Body)> {
     let json = |request: Builder| request.header("content-type", "application/json");
     let thing = format!("/things/{ALICE}");
+    let known = format!("/known/{ALICE}");
     let large = "x".repeat(65);
     let long = format!("/hello?{}", "x".repeat(9000));
     let stale = json(by("alice", put(&thing))).header("if-match", "\"6\"");
@@ -43,6 +44,7 @@ fn causes() -> Vec<(&'static str, Builder, Body)> {
         ("MALFORMED_JSON", json(post("/upload")), "{".into()),
         ("VALIDATION_FAILED", json(post("/upload")), "{}".into()),
         ("PRECONDITION_FAILED", stale, r#"{"text":"a"}"#.into()),
+        ("PRECONDITION_REQUIRED", json(by("alice", put(&known))), r#"{"text":"a"}"#.into()),
         ("DEADLINE_EXCEEDED", get("/slow"), Body::empty()),
         ("NOT_READY", get("/readyz"), Body::empty()),
         ("INTERNAL", get("/panic/literal"), Body::empty()),

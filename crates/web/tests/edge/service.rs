@@ -16,7 +16,7 @@ use axum::{
 use mainstay_core::{Code, Fault, FaultSet, Kind, Precondition};
 use mainstay_web::{
     Authenticated, Body, Created, Headers, IfMatch, Json, Limit, NoContent, Page, Path, Query,
-    Routes, SelfOr, SignedIn, Tagged, Use, codes, current,
+    RequireIfMatch, Routes, SelfOr, SignedIn, Tagged, Use, codes, current,
     endpoint::{Operation, Respond, ResponseSpec},
     get, post, put,
 };
@@ -70,6 +70,7 @@ pub(crate) fn routes(probe: Probe) -> Routes<Probe> {
         .add(get("/context", context).allow(Authenticated).scope(READ))
         .add(get("/things/{id}", find).allow(SelfOr(ADMIN)))
         .add(put("/things/{id}", replace).allow(Authenticated))
+        .add(put("/known/{id}", replace_known).allow(Authenticated))
         .add(post("/things", create).public())
         .add(get("/things", list).allow(ADMIN))
         .add(get("/search", search).public())
@@ -170,9 +171,22 @@ async fn replace(
     }
     let name = match condition {
         Precondition::Absent => greeting.text,
+        Precondition::Exists => "any".to_owned(),
         Precondition::OneOf(versions) => format!("{versions:?}"),
     };
     Ok(Tagged::new(VERSION, Json(Thing { id, name })))
+}
+
+/// Replaces only what its caller has seen.
+async fn replace_known(
+    Path(ThingId { id }): Path<ThingId>,
+    RequireIfMatch(condition): RequireIfMatch,
+    Body(greeting): Body<Greeting>,
+) -> Result<Json<Thing>, Answered> {
+    assert_ne!(condition, Precondition::Absent);
+    let permitted = condition.permits(VERSION);
+    let thing = Thing { id, name: greeting.text };
+    permitted.then_some(Json(thing)).ok_or(Answered(codes::PRECONDITION_FAILED))
 }
 
 async fn list() -> Page<Thing> {

@@ -1,0 +1,34 @@
+//! The service as it would start, for whoever wants to know what it is and not to run it.
+
+use std::sync::Arc;
+
+use mainstay_core::{RequestLine, RequestLog};
+use mainstay_web::discipline::Matrix;
+
+use super::{Application, Failure, Overrides, instance::Prepared, offline, prepare};
+use crate::config::Framework;
+
+/// The discipline matrix of a service: every endpoint of both listeners against everything that has
+/// to be decided. Opens and binds nothing.
+pub async fn discipline<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+) -> Result<Matrix, Failure> {
+    Ok(prepare_offline::<A>(framework, settings).await?.matrix)
+}
+
+/// The edges around an empty database in memory.
+pub(crate) async fn prepare_offline<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+) -> Result<Prepared, Failure> {
+    let resources = offline().await?;
+    prepare::<A>(framework, settings, &resources, Arc::new(NoLog), Overrides::default())
+}
+
+/// Nothing is served, so nothing is logged.
+struct NoLog;
+
+impl RequestLog for NoLog {
+    fn record(&self, _: &RequestLine<'_>) {}
+}
