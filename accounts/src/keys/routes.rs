@@ -1,4 +1,4 @@
-//! The endpoints of keys. None has a scope, so no key makes or removes keys.
+//! The endpoints of keys.
 
 use std::time::Duration;
 
@@ -21,19 +21,30 @@ use super::{
 /// keys.
 const KEYS: Limit = Limit::per_principal(20, Duration::from_mins(1)).on_outage(OutageMode::Local);
 
+/// Ten times the largest request for a key.
+const KEY_BYTES_MAX: usize = 16 << 10;
+
+/// Why no key reaches these endpoints.
+const NO_KEYS: &str = "a key that leaked must not make another";
+
 /// The route table.
 pub(crate) fn routes(keys: Keys) -> Routes<Keys> {
     let create = web::post("/keys", create)
         .summary("Make an API key")
         .allow(Authenticated)
+        .without_scope(NO_KEYS)
         .limit(KEYS)
+        .body_bytes_max(KEY_BYTES_MAX)
         .on_repeat(Repeat::Again("every key is told once, so a lost answer needs another key"));
     let list = web::get("/keys", list)
         .summary("List API keys, newest first")
         .allow(Authenticated)
+        .without_scope(NO_KEYS)
         .cache(Cache::NoStore);
-    let delete =
-        web::delete("/keys/{id}", delete).summary("Remove an API key").allow(Authenticated);
+    let delete = web::delete("/keys/{id}", delete)
+        .summary("Remove an API key")
+        .allow(Authenticated)
+        .without_scope(NO_KEYS);
     Routes::new("keys", keys).add(create).add(list).add(delete)
 }
 

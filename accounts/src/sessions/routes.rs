@@ -26,6 +26,9 @@ const LOG_INS: Limit = Limit::per_client(10, Duration::from_mins(1)).on_outage(O
 /// Ten times the largest log-in.
 const LOG_IN_BYTES_MAX: usize = 16 << 10;
 
+/// Why no key reaches these endpoints.
+const NO_KEYS: &str = "sessions are a person's, who looks after them";
+
 /// The route table.
 pub(crate) fn routes(sessions: Sessions) -> Routes<Sessions> {
     let create = web::post("/sessions", create)
@@ -37,20 +40,28 @@ pub(crate) fn routes(sessions: Sessions) -> Routes<Sessions> {
     let list = web::get("/sessions", list)
         .summary("List the caller's sessions, newest first")
         .allow(Authenticated)
+        .without_scope(NO_KEYS)
         .cache(Cache::NoStore);
     let delete = web::delete("/sessions/{id}", delete)
         .summary("End one of the caller's sessions")
-        .allow(Authenticated);
+        .allow(Authenticated)
+        .without_scope(NO_KEYS);
     let delete_others = web::delete("/sessions/others", delete_others)
         .summary("End all of the caller's sessions but this one")
-        .allow(Authenticated);
-    let delete_current =
-        web::delete("/sessions/current", delete_current).summary("Log out").allow(Authenticated);
-    let delete_all =
-        web::delete("/sessions", delete_all).summary("Log out everywhere").allow(Authenticated);
+        .allow(Authenticated)
+        .without_scope(NO_KEYS);
+    let delete_current = web::delete("/sessions/current", delete_current)
+        .summary("Log out")
+        .allow(Authenticated)
+        .without_scope(NO_KEYS);
+    let delete_all = web::delete("/sessions", delete_all)
+        .summary("Log out everywhere")
+        .allow(Authenticated)
+        .without_scope(NO_KEYS);
     let delete_of_user = web::delete("/users/{id}/sessions", delete_of_user)
         .summary("End every session of a user")
-        .allow(ADMIN);
+        .allow(ADMIN)
+        .without_scope(NO_KEYS);
     Routes::new("sessions", sessions)
         .add(create)
         .add(list)

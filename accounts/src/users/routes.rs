@@ -83,6 +83,7 @@ fn table<const MIN: u64>(users: Users) -> Routes<Users> {
     let set_password = web::post("/me/password", set_password::<MIN>)
         .summary("Replace the caller's password, which ends all their sessions and keys")
         .allow(Authenticated)
+        .without_scope("a machine has no password")
         .limit(PASSWORDS)
         .body_bytes_max(PASSWORD_BYTES_MAX)
         .on_repeat(Repeat::NoEffect("the session of the first one has ended, so nobody is known"));

@@ -69,8 +69,7 @@ fn unique(text: &str) -> String {
     let mut unique = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        unique.push_str(&format!("{CANARY}{number}"));
-        unique.push_str(part);
+        unique += &[CANARY, &number.to_string(), part].concat();
     }
     unique
 }

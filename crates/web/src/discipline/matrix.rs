@@ -22,7 +22,7 @@ pub enum Column {
     /// How large a body may be.
     Body,
     /// What a second identical request does.
-    Repeat,
+    Idempotency,
     /// Who may keep the answer.
     Cache,
     /// That nothing personal is in what proxies and logs write down.
@@ -41,7 +41,7 @@ impl Column {
         Self::Outage,
         Self::Deadline,
         Self::Body,
-        Self::Repeat,
+        Self::Idempotency,
         Self::Cache,
         Self::Personal,
         Self::Documented,
@@ -57,7 +57,7 @@ impl Column {
             Self::Outage => "outage",
             Self::Deadline => "deadline",
             Self::Body => "body",
-            Self::Repeat => "repeat",
+            Self::Idempotency => "idempotency",
             Self::Cache => "cache",
             Self::Personal => "personal",
             Self::Documented => "documented",

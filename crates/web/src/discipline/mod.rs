@@ -27,8 +27,9 @@ impl Edge {
     pub fn discipline(&self, evidence: &Evidence) -> Matrix {
         let none = Map::new();
         let components = self.document().value()["components"]["schemas"].as_object();
-        let subject =
-            |endpoint| Subject { endpoint, components: components.unwrap_or(&none), evidence };
+        let scoped = self.is_scoped();
+        let components = components.unwrap_or(&none);
+        let subject = |endpoint| Subject { endpoint, components, evidence, scoped };
         // A raw router is mounted on several paths; the widest stands for all.
         let shown = self
             .endpoints()
@@ -48,6 +49,8 @@ struct Subject<'e> {
     /// The named schemas of the document.
     components: &'e Map<String, serde_json::Value>,
     evidence: &'e Evidence,
+    /// Whether there are credentials that are not good for every endpoint.
+    scoped: bool,
 }
 
 impl Subject<'_> {

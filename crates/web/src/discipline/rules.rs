@@ -17,12 +17,12 @@ pub(super) fn judge(subject: &Subject<'_>, column: Column) -> Cell {
     match column {
         Column::Input => inputs::bounded(subject),
         Column::Errors => errors::judge(subject),
-        Column::Access => Cell::of(subject.endpoint.access.label()),
+        Column::Access => access(subject),
         Column::Limit => limit(subject),
         Column::Outage => outage(subject),
         Column::Deadline => deadline(subject),
         Column::Body => body(subject),
-        Column::Repeat => repeat(subject),
+        Column::Idempotency => repeat(subject),
         Column::Cache => cache(subject),
         Column::Personal => inputs::personal(subject),
         Column::Documented => inputs::documented(subject),
@@ -43,6 +43,21 @@ fn raw(subject: &Subject<'_>, column: Column, reason: &'static str) -> Cell {
     }
 }
 
+fn access(subject: &Subject<'_>) -> Cell {
+    let Access::Allow(policy) = &subject.endpoint.access else { return Cell::of("public") };
+    let label = policy.label();
+    match subject.endpoint.decisions.scope {
+        Some(Ok(scope)) => Cell::of(format!("{label}, {scope}")),
+        Some(Err(reason)) => Cell::because(label, reason, ".without_scope(\"why\")"),
+        None if subject.scoped => Cell::of(label).but([
+            "nobody has said which scope opens it to API keys; write .scope(ScopeName(\"…\")) or \
+             .without_scope(\"why\")"
+                .to_owned(),
+        ]),
+        None => Cell::of(label),
+    }
+}
+
 /// Why the defaults are not good enough for an endpoint; `None` where they are.
 fn exposure(subject: &Subject<'_>) -> Option<&'static str> {
     let endpoint = subject.endpoint;
@@ -51,6 +66,9 @@ fn exposure(subject: &Subject<'_>) -> Option<&'static str> {
     }
     if subject.takes_secret() {
         return Some("its body takes a secret, which can be guessed at");
+    }
+    if matches!(endpoint.decisions.repeat, Some(Repeat::Again(_))) {
+        return Some("every repetition has an effect");
     }
     let is_public = matches!(endpoint.access, Access::Public);
     (is_public && endpoint.method != Method::GET).then_some("anybody may send it")

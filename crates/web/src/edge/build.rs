@@ -153,7 +153,7 @@ impl Settling<'_> {
             name: draft.name,
             summary: draft.summary,
             access: draft.access,
-            scope: draft.scope,
+            scope: draft.decisions.scope.and_then(Result::ok),
             body: operation.body,
             parameters: operation.parameters,
             responses: operation.responses,
@@ -207,8 +207,8 @@ impl Settling<'_> {
                 "the handler takes `SignedIn`, so say `.allow(…)` instead of `.public()`".into(),
             );
         }
-        if public && draft.scope.is_some() {
-            wrong.push("a public endpoint needs no scope".into());
+        if public && draft.decisions.scope.is_some() {
+            wrong.push("a public endpoint opens without any scope".into());
         }
         if let LimitDecision::Own(limit) = &draft.decisions.limit {
             let seconds = limit.window.as_secs();

@@ -73,6 +73,11 @@ impl Edge {
         &self.document
     }
 
+    /// Whether there are credentials that are not good for every endpoint.
+    pub(crate) fn is_scoped(&self) -> bool {
+        self.parts.authenticator.as_ref().is_some_and(|known| known.is_scoped())
+    }
+
     pub(crate) fn endpoints(&self) -> &[Arc<Settled>] {
         &self.endpoints
     }

@@ -41,7 +41,6 @@ fn draft(path: &'static str, reason: &'static str, place: &'static Location<'sta
         summary: None,
         describe: |_| {},
         access: Access::Public,
-        scope: None,
         decisions: Decisions::none(place),
         raw: Some(reason),
     }

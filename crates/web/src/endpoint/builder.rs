@@ -58,7 +58,6 @@ pub(crate) struct Draft {
     pub(crate) summary: Option<&'static str>,
     pub(crate) describe: fn(&mut Operation),
     pub(crate) access: Access,
-    pub(crate) scope: Option<ScopeName>,
     pub(crate) decisions: Decisions,
     /// For a router that speaks for itself: why.
     pub(crate) raw: Option<&'static str>,
@@ -111,7 +110,6 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
             // Replaced by `public` or `allow`, without which this value cannot be added to a route
             // table.
             access: Access::Public,
-            scope: None,
             decisions: Decisions::none(Location::caller()),
             raw: None,
         };
@@ -144,10 +142,16 @@ impl<S, A> Endpoint<S, A> {
         self
     }
 
-    /// Opens it to credentials that are good for this scope, an API key for instance. Without it,
-    /// only a credential that is good for everything is let in.
+    /// Opens it to credentials that are good for this scope, such as an API key.
     pub fn scope(mut self, scope: ScopeName) -> Self {
-        self.draft.scope = Some(scope);
+        self.draft.decisions.scope = Some(Ok(scope));
+        self
+    }
+
+    /// Opens it only to credentials that are good for everything, such as a session, which is also
+    /// what an endpoint does that names no scope. The reason appears in the discipline matrix.
+    pub fn without_scope(mut self, reason: &'static str) -> Self {
+        self.draft.decisions.scope = Some(Err(reason));
         self
     }
 

@@ -3,6 +3,7 @@
 use std::{panic::Location, time::Duration};
 
 use axum::http::HeaderValue;
+use mainstay_core::ScopeName;
 
 use super::builder::{DeadlineDecision, LimitDecision};
 
@@ -48,6 +49,8 @@ impl Cache {
 pub(crate) struct Decisions {
     /// Where the endpoint is written.
     pub(crate) place: &'static Location<'static>,
+    /// The scope that opens it to keys, or why none does.
+    pub(crate) scope: Option<Result<ScopeName, &'static str>>,
     pub(crate) limit: LimitDecision,
     pub(crate) deadline: DeadlineDecision,
     pub(crate) body_bytes_max: Option<usize>,
@@ -60,6 +63,7 @@ impl Decisions {
     pub(crate) fn none(place: &'static Location<'static>) -> Self {
         Self {
             place,
+            scope: None,
             limit: LimitDecision::Default,
             deadline: DeadlineDecision::Default,
             body_bytes_max: None,

@@ -21,6 +21,7 @@ use crate::{
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
+const WHY: &str = "it is a test";
 const OWN: Limit = Limit::per_client(5, MINUTE).on_outage(OutageMode::Closed);
 
 fn routes() -> Routes<()> {
@@ -70,13 +71,20 @@ fn disciplined() -> Routes<()> {
         .add(
             post("/log-in", log_in)
                 .allow(Authenticated)
-                .unlimited("a test")
+                .without_scope(WHY)
+                .unlimited(WHY)
                 .body_bytes_max(64)
                 .on_repeat(Repeat::Again("each is its own"))
                 .summary("Log in"),
         )
-        .add(patch("/a", change).allow(Authenticated).on_repeat(why).summary("Change"))
-        .add(put("/a", replace).allow(Authenticated).summary("Replace"))
+        .add(
+            patch("/a", change)
+                .allow(Authenticated)
+                .without_scope(WHY)
+                .on_repeat(why)
+                .summary("Change"),
+        )
+        .add(put("/a", replace).allow(Authenticated).without_scope(WHY).summary("Replace"))
 }
 
 #[test]
@@ -99,7 +107,9 @@ fn check(routes: Routes<()>, column: Column, sentence: &str) {
 fn what_anybody_may_send_or_guess_needs_decisions_of_its_own() {
     let why = Repeat::NoEffect("it says the same");
     let public = || post("/a", create).public().summary("Say it").on_repeat(why);
-    let secret = || post("/a", log_in).allow(Authenticated).summary("Log in").on_repeat(why);
+    let secret = || {
+        post("/a", log_in).allow(Authenticated).without_scope(WHY).summary("Log in").on_repeat(why)
+    };
     check(
         routes().add(public().limit(OWN)),
         Column::Body,
@@ -130,16 +140,28 @@ fn what_anybody_may_send_or_guess_needs_decisions_of_its_own() {
 #[test]
 fn each_decision_that_is_left_out_has_its_sentence() {
     let shown = || get("/a/{id}", show).public().summary("Show");
-    let changed = || patch("/a", change).allow(Authenticated).summary("Change");
+    let changed = || patch("/a", change).allow(Authenticated).without_scope(WHY).summary("Change");
     check(
         routes().add(changed()),
-        Column::Repeat,
+        Column::Idempotency,
         "nobody has said what a second identical request does; write .on_repeat(",
     );
     check(
-        routes().add(put("/a", change).allow(Authenticated).summary("Replace")),
-        Column::Repeat,
+        routes().add(put("/a", change).allow(Authenticated).without_scope(WHY).summary("Replace")),
+        Column::Idempotency,
         "a PUT replaces the whole, also what its sender has not seen; take `RequireIfMatch`",
+    );
+    let why = Repeat::NoEffect("it says the same");
+    check(
+        routes().add(patch("/a", change).allow(Authenticated).summary("Change").on_repeat(why)),
+        Column::Access,
+        "nobody has said which scope opens it to API keys; write .scope(",
+    );
+    let again = changed().on_repeat(Repeat::Again("each is its own"));
+    check(
+        routes().add(again.body_bytes_max(64)),
+        Column::Limit,
+        "every repetition has an effect, so the default limit is not enough; write .limit(",
     );
     check(
         routes().add(shown()),
@@ -156,7 +178,7 @@ fn each_decision_that_is_left_out_has_its_sentence() {
 #[test]
 fn a_blank_reason_is_none() {
     let shown = || get("/a/{id}", show).public().summary("Show").cache(Cache::NoStore);
-    let changed = || patch("/a", change).allow(Authenticated).summary("Change");
+    let changed = || patch("/a", change).allow(Authenticated).without_scope(WHY).summary("Change");
     let blank = |how: &str| format!("the reason is blank; write {how}");
     check(routes().add(shown().unlimited(" ")), Column::Limit, &blank(".unlimited(\"why\")"));
     check(
@@ -165,14 +187,25 @@ fn a_blank_reason_is_none() {
         &blank(".without_deadline(\"why\")"),
     );
     check(
-        routes().add(changed().on_repeat(Repeat::Again("\t"))),
-        Column::Repeat,
+        routes().add(changed().on_repeat(Repeat::Again("\t")).limit(OWN).body_bytes_max(64)),
+        Column::Idempotency,
         &blank(".on_repeat(Repeat::Again(\"why\"))"),
     );
     check(
         routes().add(changed().on_repeat(Repeat::NoEffect(""))),
-        Column::Repeat,
+        Column::Idempotency,
         &blank(".on_repeat(Repeat::NoEffect(\"why\"))"),
+    );
+    check(
+        routes().add(
+            patch("/a", change)
+                .allow(Authenticated)
+                .without_scope(" ")
+                .on_repeat(Repeat::NoEffect("it says the same"))
+                .summary("Change"),
+        ),
+        Column::Access,
+        &blank(".without_scope(\"why\")"),
     );
 }
 
@@ -188,8 +221,9 @@ fn a_finding_names_the_line_of_the_route_table_and_the_endpoint() {
 
 #[test]
 fn an_input_without_an_upper_bound_is_named_by_its_pointer() {
-    let loose = post("/a", take_anything).allow(Authenticated).summary("Take it");
-    let findings = findings(routes().add(loose.on_repeat(Repeat::Again("it is a test"))));
+    let loose =
+        post("/a", take_anything).allow(Authenticated).without_scope(WHY).summary("Take it");
+    let findings = findings(routes().add(loose.on_repeat(Repeat::NoEffect("it is a test"))));
     let told: Vec<_> = findings.iter().map(|finding| finding.sentence.as_str()).collect();
     let expected = [
         "body /inner/note is a text of any length; write #[schemars(length(max",
@@ -287,7 +321,7 @@ fn machines_get_every_cell_and_every_finding() {
     assert_eq!(names, expected);
     let cell = |at: usize, name: &str| -> &Value { &endpoints[at]["cells"][name] };
     assert_eq!(cell(0, "limit")["says"], "600/1min per client (default)");
-    assert_eq!(cell(1, "repeat")["reason"], "it says the same");
+    assert_eq!(cell(1, "idempotency")["reason"], "it says the same");
     assert_eq!((&cell(5, "cache")["decided"], &json["green"]), (&false.into(), &false.into()));
     let findings = json["findings"].as_array().expect("a list");
     assert_eq!(findings.len(), 3, "the cache and two descriptions: {findings:#?}");
@@ -302,7 +336,7 @@ fn people_get_a_table_with_defaults_marked_and_reasons_below() {
         "METHOD  PATH     INPUT    ERRORS",
         "GET     /a/{id}  bounded  8 of 8 tested    public         600/1min per client*  local*",
         "POST    /a       bounded",
-        "POST   /log-in  limit: none        a test",
+        "POST   /log-in  limit: none             it is a test",
         "* the default of the service   ! undecided",
         "6 endpoints, 3 findings",
     ] {
