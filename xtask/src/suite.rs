@@ -1,4 +1,5 @@
 //! `cargo xtask test`: every check there is, in one order, stopping at the first that fails.
+//! `--full` adds what tries new inputs and takes minutes.
 
 use std::{
     fs,
@@ -10,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    coverage,
+    contract, coverage, fuzz,
     setup::{self, Runner},
     workspace::{Workspace, finish},
 };
@@ -18,10 +19,23 @@ use crate::{
 /// Read by the test kit: the folder that each test process adds a file to.
 const COVERAGE_VARIABLE: &str = "CONTRACT_COVERAGE";
 
+/// How much is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Usual,
+    Full,
+}
+
+/// Taste: long enough to find again what a change has broken, short enough for four in a row.
+const FUZZ_SECONDS: u32 = 20;
+
 /// Runs the suite.
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<()> {
     let start = Instant::now();
-    let result = steps(workspace);
+    let result = steps(workspace).and_then(|()| match extent {
+        Extent::Usual => Ok(()),
+        Extent::Full => more_steps(workspace),
+    });
     let verdict = if result.is_ok() { "passed" } else { "failed" };
     println!("\n== {verdict} after {}", seconds(start.elapsed()));
     result
@@ -38,6 +52,11 @@ fn steps(workspace: &Workspace) -> Result<()> {
     step("tests", || tests(workspace, runner))?;
     step("doc tests", || workspace.run(&["cargo", "test", "--workspace", "--doc"]))?;
     step("contract coverage", || coverage::check(workspace))
+}
+
+fn more_steps(workspace: &Workspace) -> Result<()> {
+    step("contract fuzzing", || contract::fuzz(workspace, contract::SEED))?;
+    step("fuzzing", || fuzz::all(workspace, FUZZ_SECONDS))
 }
 
 fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -26,7 +26,12 @@ impl Workspace {
 
     /// Where test processes leave the error codes they have seen.
     pub(crate) fn coverage(&self) -> PathBuf {
-        self.target.join("contract-coverage")
+        self.scratch("contract-coverage")
+    }
+
+    /// A folder of a task, below the one that `cargo clean` removes. It may not exist yet.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        self.target.join(name)
     }
 
     /// A command that starts at the root and waits for no input.

@@ -67,6 +67,12 @@ const EDGES: &[Row] = &[
         why: "measuring a part alone needs that part",
     },
     Row {
+        from: "fuzz",
+        uses: &["core", "web"],
+        tests_use: &[],
+        why: "a target calls a parser alone; more would only make it slower to build",
+    },
+    Row {
         from: "xtask",
         uses: &[],
         tests_use: &[],
