@@ -26,6 +26,12 @@ SESSIONS = "/sessions"
 PASSWORD = "said once, by nobody but the fuzzer"
 
 
+def parts(case):
+    """The collection and the name of the parameter: `/sessions` and `id` of `/sessions/{id}`."""
+    collection, _, last = case.operation.path.rpartition("/")
+    return collection, last.strip("{}")
+
+
 class Identity:
     """An account with a session."""
 
@@ -33,7 +39,7 @@ class Identity:
         self.numbers = itertools.count(1)
         self.email = None
         self.token = None
-        # What a path such as `/sessions/{id}` finds: what we are, and what the run has made as us.
+        # Ids by collection (`/sessions`): what we are, and what the run has made as us.
         self.ids = {}
         self.made = defaultdict(list)
 
@@ -67,7 +73,7 @@ class Identity:
         answer = requests.post(SERVICE + collection, json=body, timeout=10)
         if answer.status_code != 201:
             return None
-        self.ids[collection + "/{id}"] = answer.json()["id"]
+        self.ids[collection] = answer.json()["id"]
         return answer.json()
 
     def observe(self, case, response):
@@ -75,24 +81,24 @@ class Identity:
         sent = response.request.headers.get("Authorization")
         if self.token is None or sent != f"Bearer {self.token}":
             return
-        path = case.operation.path
         if response.status_code == 401:
             self.token = None
         elif case.method == "DELETE" and response.status_code < 300:
             # A guess: not every deletion ends a session, and logging in anew does no harm.
             self.token = None
-            gone = (case.path_parameters or {}).get("id")
-            self.made[path] = [made for made in self.made[path] if made != gone]
+            collection, name = parts(case)
+            gone = (case.path_parameters or {}).get(name)
+            self.made[collection] = [made for made in self.made[collection] if made != gone]
         elif response.status_code == 201 and "id" in response.json():
-            self.made[path + "/{id}"].append(response.json()["id"])
+            self.made[case.operation.path].append(response.json()["id"])
 
     def own(self, case):
         """Replaces what chance cannot find by what is ours, so that more than refusals is tested."""
-        path = case.operation.path
-        known = [self.ids[path]] if path in self.ids else self.made[path]
-        if known and "id" in (case.path_parameters or {}):
-            case.path_parameters = {**case.path_parameters, "id": known[-1]}
-        if (case.method, path) == ("POST", SESSIONS):
+        collection, name = parts(case)
+        known = [self.ids[collection]] if collection in self.ids else self.made[collection]
+        if known and name in (case.path_parameters or {}):
+            case.path_parameters = {**case.path_parameters, name: known[-1]}
+        if (case.method, case.operation.path) == ("POST", SESSIONS):
             case.body = {"email": self.email, "password": PASSWORD}
         elif isinstance(case.body, dict):
             # The proof of who one is, asked of somebody who is signed in.
