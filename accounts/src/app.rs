@@ -4,14 +4,18 @@ use mainstay::{
     Application, Assembly, CommandFuture, Failure, Resources,
     clap::{Arg, ArgMatches, Command},
     config::Loader,
-    core::Pii,
+    core::{Authenticator, BoxFault, Caller, CallerFuture, Code, FaultSet, Pii, Secret},
     read_secret,
-    store::{Migrations, migrations},
+    security::{SecurityEvent, SecurityRecord, record},
+    store::{Migrations, StoreError, migrations},
+    tokens::Token,
 };
 
 use crate::{
-    sessions::{self, Sessions},
-    users::{self, Administrator, Users},
+    config::Settings,
+    keys::{self, Keys},
+    sessions::{self, Sessions, Timeouts},
+    users::{self, Administrator, Email, Users},
 };
 
 /// The service.
@@ -22,25 +26,39 @@ impl Application for Accounts {
     const NAME: &'static str = "accounts";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
-    type Settings = ();
+    type Settings = Settings;
 
-    fn settings(_: &mut Loader) {}
+    fn settings(loader: &mut Loader) -> Settings {
+        Settings::load(loader)
+    }
 
     fn migrations() -> Migrations {
-        migrations!("../migrations/0001_users.sql", "../migrations/0002_sessions.sql")
+        migrations!(
+            "../migrations/0001_users.sql",
+            "../migrations/0002_sessions.sql",
+            "../migrations/0003_log_in_failures.sql",
+            "../migrations/0004_session_use.sql",
+            "../migrations/0005_keys.sql",
+        )
     }
 
-    fn assemble(resources: &Resources, (): &()) -> Assembly {
+    fn assemble(resources: &Resources, settings: &Settings) -> Assembly {
+        let Resources { database, clock, .. } = resources;
         let users = users(resources);
-        let stored = sessions::sql(resources.database.clone());
-        let sessions = Sessions::new(stored, users.clone(), resources.clock.clone());
+        let timeouts =
+            Timeouts { idle: settings.sessions.idle_timeout, lifetime: settings.sessions.lifetime };
+        let stored = sessions::sql(database.clone());
+        let sessions = Sessions::new(stored, users.clone(), clock.clone(), timeouts);
+        let keys = Keys::new(keys::sql(database.clone()), users.clone(), clock.clone());
         Assembly::new()
-            .authenticate_with(sessions.clone())
-            .mount(users::routes(users))
+            .authenticate_with(Tokens { sessions: sessions.clone(), keys: keys.clone() })
+            .mount(users::routes(users, settings.users.password_length_min))
             .mount(sessions::routes(sessions))
+            .mount(keys::routes(keys))
     }
+
     fn commands() -> Vec<Command> {
-        let email = Arg::new("email").long("email").required(true).help("Where to reach them");
+        let email = || Arg::new("email").long("email").required(true).help("Where to reach them");
         let name =
             Arg::new("name").long("name").default_value("Administrator").help("What to call them");
         let create = Command::new("create")
@@ -49,19 +67,76 @@ impl Application for Accounts {
                 "Create an administrator, or make one of an existing account.\n\nAsks for the \
                  password at a terminal; otherwise reads it from the first line of standard input.",
             )
-            .args([email, name]);
+            .args([email(), name]);
+        let unlock = Command::new("unlock")
+            .about("Let the owner of an account log in again after too many wrong passwords")
+            .arg(email());
         vec![
             Command::new("admin")
-                .about("Manage administrators")
+                .about("Manage administrators, and help people who cannot log in")
                 .subcommand_required(true)
-                .subcommand(create),
+                .subcommands([create, unlock]),
         ]
     }
 
-    fn run_command(_: &str, matches: &ArgMatches, resources: Resources) -> CommandFuture {
-        // `admin create` is the only one, and clap refuses to leave it out.
-        let create = matches.subcommand().map(|(_, create)| create.clone()).unwrap_or_default();
-        Box::pin(async move { create_admin(&create, &users(&resources)).await })
+    fn run_command(
+        _: &str,
+        matches: &ArgMatches,
+        resources: Resources,
+        settings: Settings,
+    ) -> CommandFuture {
+        // There is only `admin`, and clap refuses to leave out what to do.
+        let (name, arguments) = matches
+            .subcommand()
+            .map(|(name, arguments)| (name.to_owned(), arguments.clone()))
+            .unwrap_or_default();
+        Box::pin(async move {
+            let users = users(&resources);
+            match name.as_str() {
+                "unlock" => unlock(&arguments, &users).await,
+                _ => create_admin(&arguments, &users, &settings).await,
+            }
+        })
+    }
+}
+
+/// Who a token stands for: somebody with a session, or a machine with a key.
+#[derive(Debug)]
+struct Tokens {
+    sessions: Sessions,
+    keys: Keys,
+}
+
+impl Tokens {
+    async fn find_caller(&self, credential: &Secret<String>) -> Result<Option<Caller>, StoreError> {
+        // A mistyped or cut token is found out without asking the store.
+        let Some(token) = Token::parse(credential) else { return Ok(None) };
+        let mut caller = self.sessions.authenticate(&token).await?;
+        if caller.is_none() {
+            caller = self.keys.authenticate(&token).await?;
+        }
+        if caller.is_none() {
+            record(SecurityRecord::new(SecurityEvent::TokenReused));
+        }
+        Ok(caller)
+    }
+}
+
+impl Authenticator for Tokens {
+    fn authenticate<'a>(&'a self, credential: &'a Secret<String>) -> CallerFuture<'a> {
+        Box::pin(async move {
+            self.find_caller(credential).await.map_err(|error| Box::new(error) as BoxFault)
+        })
+    }
+
+    fn codes(&self) -> Vec<Code> {
+        let mut codes = Vec::new();
+        StoreError::declare(&mut codes);
+        codes
+    }
+
+    fn is_scoped(&self) -> bool {
+        true
     }
 }
 
@@ -70,11 +145,20 @@ fn users(resources: &Resources) -> Users {
     Users::new(stored, resources.passwords.clone(), resources.clock.clone())
 }
 
-async fn create_admin(arguments: &ArgMatches, users: &Users) -> Result<(), Failure> {
-    let text = |name| Pii::new(arguments.get_one::<String>(name).cloned().unwrap_or_default());
+fn text(arguments: &ArgMatches, name: &str) -> Pii<String> {
+    Pii::new(arguments.get_one::<String>(name).cloned().unwrap_or_default())
+}
+
+async fn create_admin(
+    arguments: &ArgMatches,
+    users: &Users,
+    settings: &Settings,
+) -> Result<(), Failure> {
     let password = read_secret("Password: ")
         .map_err(|error| Failure::unexpected("no password could be read", &error))?;
-    let admin = users::admin(&text("email"), &text("name"), &password).map_err(|invalid| {
+    let [email, name] = ["email", "name"].map(|name| text(arguments, name));
+    let length = settings.users.password_length_min;
+    let admin = users::admin(&email, &name, &password, length).map_err(|invalid| {
         let fix = "correct what is named above";
         Failure::new("no administrator was created", invalid.to_string(), fix)
     })?;
@@ -82,19 +166,29 @@ async fn create_admin(arguments: &ArgMatches, users: &Users) -> Result<(), Failu
         .create_admin(admin)
         .await
         .map_err(|error| Failure::unexpected("no administrator was created", &error))?;
-    tell(outcome);
+    tell(&match outcome {
+        Administrator::Created(id) => format!("created administrator {}", id.0),
+        Administrator::Promoted(id) => {
+            format!("made {} an administrator; the password is new and their sessions ended", id.0)
+        }
+    });
+    Ok(())
+}
+
+async fn unlock(arguments: &ArgMatches, users: &Users) -> Result<(), Failure> {
+    let unlocked = users
+        .unlock(&Email(text(arguments, "email")))
+        .await
+        .map_err(|error| Failure::unexpected("the account was not unlocked", &error))?;
+    if !unlocked {
+        let why = "no account has this e-mail address";
+        return Err(Failure::new("nothing was unlocked", why, "check the address"));
+    }
+    tell("the next password is looked at again");
     Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "the result of a command is its output")]
-fn tell(outcome: Administrator) {
-    match outcome {
-        Administrator::Created(id) => println!("created administrator {}", id.0),
-        Administrator::Promoted(id) => {
-            println!(
-                "made {} an administrator; the password is new and their sessions ended",
-                id.0
-            );
-        }
-    }
+fn tell(outcome: &str) {
+    println!("{outcome}");
 }

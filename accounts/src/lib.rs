@@ -1,9 +1,12 @@
-//! The reference service: users and sessions as a modular monolith.
+//! The reference service: users, sessions and API keys as a modular monolith.
 //!
 //! [`Accounts`] joins the modules; each module is a folder with the same seven files.
 
 mod app;
+mod config;
+mod keys;
 mod sessions;
 mod users;
 
 pub use app::Accounts;
+pub use config::Settings;

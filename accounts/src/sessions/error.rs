@@ -3,7 +3,7 @@
 use mainstay::{Fault, store::StoreError};
 use thiserror::Error;
 
-use crate::users::PasswordError;
+use crate::users::VerifyError;
 
 /// Why somebody could not log in.
 #[derive(Debug, Error, Fault)]
@@ -12,10 +12,10 @@ pub(crate) enum CreateError {
     #[error("no account has this e-mail address and this password")]
     #[fault(unauthenticated, code = "INVALID_CREDENTIALS")]
     InvalidCredentials,
-    /// The password could not be verified.
+    /// The password was not looked at.
     #[error(transparent)]
     #[fault(from)]
-    Password(#[from] PasswordError),
+    Verify(#[from] VerifyError),
     /// The store failed.
     #[error(transparent)]
     #[fault(from)]

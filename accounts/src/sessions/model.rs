@@ -1,16 +1,30 @@
 //! Sessions and the tokens that stand for them.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use mainstay::core::{Caller, Secret, Timestamp, new_id};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::users::{Email, PasswordVersion, User, UserId};
 
-/// How long a session lasts, used or not. Half of the 30 days after which NIST SP 800-63B (section
-/// 4.1.3) wants a password again: a token that leaked without notice is worthless within two weeks.
-pub(crate) const LIFETIME: Duration = Duration::from_hours(14 * 24);
+/// When sessions are over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    /// Without a request.
+    pub(crate) idle: Duration,
+    /// With requests or without. By default half of the 30 days after which NIST SP 800-63B-4
+    /// (section 2.1.3) wants a password again: a token that leaked without notice is worthless
+    /// within two weeks.
+    pub(crate) lifetime: Duration,
+}
+
+impl Timeouts {
+    /// How old a note of the last use may be before it is written anew: precise enough for people,
+    /// and one write a minute for a client that asks all the time.
+    fn note_age_max(self) -> Duration {
+        (self.idle / 10).min(Duration::from_mins(1))
+    }
+}
 
 /// Sessions an account may have at a time; a log-in beyond it ends the oldest. Taste: far more than
 /// a person has devices, and few enough for a list without pages.
@@ -41,6 +55,15 @@ pub(crate) struct Credentials {
     pub(crate) password: Secret<String>,
 }
 
+/// Where a log-in comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// What program it is.
+    pub(crate) device: String,
+    /// The credential it already has, good or not.
+    pub(crate) presented: Option<Secret<String>>,
+}
+
 /// Somebody who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
@@ -50,171 +73,47 @@ pub(crate) struct Session {
     pub(crate) user: UserId,
     /// The password it was made with; the session ends with that password.
     pub(crate) password_version: PasswordVersion,
+    /// What program they logged in with.
+    pub(crate) device: String,
     /// When they logged in.
     pub(crate) created_at: Timestamp,
-    /// From when on it is refused.
+    /// When it was last used, as far as it was noted.
+    pub(crate) last_used_at: Timestamp,
+    /// From when on it is refused, used or not.
     pub(crate) expires_at: Timestamp,
 }
 
 impl Session {
     /// A session of a user who has just proved to be who they are.
-    pub(crate) fn new(user: &User, now: Timestamp) -> Self {
+    pub(crate) fn new(user: &User, device: String, now: Timestamp, timeouts: Timeouts) -> Self {
         Self {
             id: SessionId::new(now),
             user: user.id,
             password_version: user.password_version,
+            device,
             created_at: now,
-            expires_at: now + LIFETIME,
+            last_used_at: now,
+            expires_at: now + timeouts.lifetime,
         }
     }
 
-    /// Whether it signs `user` in at this time.
-    pub(crate) fn is_good(&self, user: &User, now: Timestamp) -> bool {
-        now < self.expires_at
-            && self.user == user.id
-            && self.password_version == user.password_version
-    }
-}
-
-/// Says what it is, so that a secret scanner that finds one in a repository knows.
-const PREFIX: &str = "mst_";
-
-/// 62 to the power of 43 is just above 2 to the power of 256.
-const RANDOM_DIGITS: usize = 43;
-
-/// 62 to the power of 6 is above 2 to the power of 32.
-const CHECK_DIGITS: usize = 6;
-
-const LENGTH: usize = PREFIX.len() + RANDOM_DIGITS + CHECK_DIGITS;
-
-/// Letters and digits only: a double click selects the whole token.
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/// What a signed-in client sends: a prefix, 256 random bits, and the CRC-32 of both.
-///
-/// The checksum is no defence. It tells a mistyped or cut token from a real one without asking the
-/// store.
-#[derive(Clone)]
-pub(crate) struct Token(Secret<String>);
-
-impl Token {
-    /// A new one. Panics when the system has no random numbers.
-    pub(crate) fn generate() -> Self {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).expect("the system has random numbers");
-        let mut text = String::with_capacity(LENGTH);
-        text.push_str(PREFIX);
-        text.extend(base62::<RANDOM_DIGITS>(&mut random));
-        text.extend(checksum(&text));
-        Self(Secret::new(text))
+    /// How long it can last.
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.expires_at.duration_since(self.created_at).unsigned_abs()
     }
 
-    /// Takes a text that has the form of a token.
-    pub(crate) fn parse(text: &Secret<String>) -> Option<Self> {
-        let (body, check) = text.reveal().split_at_checked(LENGTH - CHECK_DIGITS)?;
-        let is_whole = body.starts_with(PREFIX) && check.chars().eq(checksum(body));
-        is_whole.then(|| Self(text.clone()))
+    /// Whether its time is over.
+    pub(crate) fn is_over(&self, now: Timestamp, timeouts: Timeouts) -> bool {
+        now >= self.expires_at || now >= self.last_used_at + timeouts.idle
     }
 
-    /// What is stored of it. The token is random, so a fast hash without salt is enough.
-    pub(crate) fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.0.reveal()).into())
+    /// Whether it was made with the password that `user` has.
+    pub(crate) fn is_of(&self, user: &User) -> bool {
+        self.user == user.id && self.password_version == user.password_version
     }
 
-    /// The text, for the one answer that shows it.
-    pub(crate) fn reveal(&self) -> &str {
-        self.0.reveal()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
-
-/// The SHA-256 of a token.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct TokenHash(pub(crate) [u8; 32]);
-
-impl fmt::Debug for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TokenHash(..)")
-    }
-}
-
-fn checksum(text: &str) -> [char; CHECK_DIGITS] {
-    base62(&mut crc32fast::hash(text.as_bytes()).to_be_bytes())
-}
-
-/// The last `N` digits of a big-endian number, which is divided away in place.
-fn base62<const N: usize>(number: &mut [u8]) -> [char; N] {
-    let mut digits = ['0'; N];
-    for digit in digits.iter_mut().rev() {
-        let mut remainder = 0;
-        for byte in number.iter_mut() {
-            let value = remainder << 8 | u32::from(*byte);
-            // The remainder is below 62, so the quotient is below 256.
-            *byte = (value / 62) as u8;
-            remainder = value % 62;
-        }
-        *digit = char::from(ALPHABET[remainder as usize]);
-    }
-    digits
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(text: &str) -> Option<Token> {
-        Token::parse(&Secret::new(text.to_owned()))
-    }
-
-    #[test]
-    fn a_token_is_recognised_and_no_two_are_alike() {
-        let (one, other) = (Token::generate(), Token::generate());
-        assert_eq!(one.reveal().len(), 53);
-        assert_eq!(parsed(one.reveal()).expect("a token").hash(), one.hash());
-        assert_ne!(one.hash(), other.hash());
-    }
-
-    #[test]
-    fn a_token_with_any_one_character_changed_is_refused() {
-        let token = Token::generate();
-        for at in 0..token.reveal().len() {
-            let mut text = token.reveal().to_owned();
-            let other = if &text[at..=at] == "x" { "y" } else { "x" };
-            text.replace_range(at..=at, other);
-            assert!(parsed(&text).is_none(), "changed at {at}");
-        }
-    }
-
-    #[test]
-    fn what_has_not_the_form_of_a_token_is_refused() {
-        let token = Token::generate();
-        let cut = &token.reveal()[..52];
-        let longer = format!("{}0", token.reveal());
-        let wide = "é".repeat(27);
-        for text in ["", "mst_", cut, &longer, &wide] {
-            assert!(parsed(text).is_none(), "{} bytes", text.len());
-        }
-    }
-
-    #[test]
-    fn every_number_has_its_digits() {
-        let written = |number: u32| String::from_iter(base62::<6>(&mut number.to_be_bytes()));
-        assert_eq!(written(0), "000000");
-        assert_eq!(written(61), "00000z");
-        assert_eq!(written(62), "000010");
-        assert_eq!(written(u32::MAX), "4gfFC3");
-        let largest = base62::<RANDOM_DIGITS>(&mut [0xff; 32]);
-        assert_ne!(largest[0], '0', "all digits are needed");
-    }
-
-    #[test]
-    fn a_token_does_not_print_itself() {
-        let token = Token::generate();
-        assert_eq!(format!("{token:?} {:?}", token.hash()), "Token(..) TokenHash(..)");
+    /// Whether it is worth a note that it is used now.
+    pub(crate) fn is_noteworthy(&self, now: Timestamp, timeouts: Timeouts) -> bool {
+        now >= self.last_used_at + timeouts.note_age_max()
     }
 }

@@ -2,11 +2,15 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use mainstay::store::{Database, FromRow, ResultExt, Row, StoreError, params};
+use mainstay::{
+    core::Timestamp,
+    store::{Database, FromRow, ResultExt, Row, StoreError, params},
+    tokens::TokenHash,
+};
 
 use super::{
     error::CreateError,
-    model::{SESSIONS_MAX, Session, SessionId, TokenHash},
+    model::{SESSIONS_MAX, Session, SessionId},
 };
 use crate::users::{PasswordVersion, UserId};
 
@@ -20,8 +24,8 @@ pub(crate) trait Repository: Send + Sync + 'static {
     /// credentials are no longer good.
     fn create<'a>(&'a self, session: &'a Session, token: TokenHash) -> Answer<'a, (), CreateError>;
 
-    /// Ends what a new session leaves no room for: its user's sessions that have expired, those
-    /// made with another password, and the oldest beyond the most an account may have.
+    /// Ends what a new session leaves no room for: its user's sessions made with an earlier
+    /// password, the oldest beyond the most an account may have, and everybody's that have expired.
     fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()>;
 
     /// The session whose token has this hash, expired or not.
@@ -33,8 +37,17 @@ pub(crate) trait Repository: Send + Sync + 'static {
     /// Ends a session if it is this user's. Answers whether it was.
     fn delete(&self, id: SessionId, user: UserId) -> Answer<'_, bool>;
 
+    /// Ends the session whose token has this hash, if there is one.
+    fn delete_by_token(&self, token: TokenHash) -> Answer<'_, ()>;
+
+    /// Ends every session of a user but this one.
+    fn delete_others(&self, kept: SessionId, user: UserId) -> Answer<'_, ()>;
+
     /// Ends every session of a user.
     fn delete_all(&self, user: UserId) -> Answer<'_, ()>;
+
+    /// Notes, some time soon, that a session was used.
+    fn note_use(&self, id: SessionId, now: Timestamp);
 }
 
 /// Keeps sessions in a database.
@@ -48,13 +61,16 @@ impl Repository for Sql {
     fn create<'a>(&'a self, session: &'a Session, token: TokenHash) -> Answer<'a, (), CreateError> {
         Box::pin(async move {
             let insert = "INSERT INTO sessions (id, user_id, token_hash, password_version, \
-                          created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+                          device, created_at, last_used_at, expires_at) \
+                          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
             let values = params![
                 session.id.0,
                 session.user.0,
-                token.0.to_vec(),
+                token.as_bytes().to_vec(),
                 session.password_version.0,
+                session.device.as_str(),
                 session.created_at,
+                session.last_used_at,
                 session.expires_at,
             ];
             let inserted = self.0.execute(insert, values).await;
@@ -65,14 +81,14 @@ impl Repository for Sql {
 
     fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()> {
         Box::pin(async move {
-            let prune = "DELETE FROM sessions WHERE user_id = $1 AND (expires_at <= $2 \
-                         OR password_version < $3 OR id NOT IN (SELECT id FROM sessions \
+            let prune = "DELETE FROM sessions WHERE expires_at <= $2 OR user_id = $1 \
+                         AND (password_version < $3 OR id NOT IN (SELECT id FROM sessions \
                          WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $4))";
             let values = params![
                 session.user.0,
                 session.created_at,
                 session.password_version.0,
-                SESSIONS_MAX - 1,
+                SESSIONS_MAX,
             ];
             self.0.execute(prune, values).await?;
             Ok(())
@@ -80,13 +96,15 @@ impl Repository for Sql {
     }
 
     fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>> {
-        let select = "SELECT id, user_id, password_version, created_at, expires_at \
+        let select = "SELECT id, user_id, password_version, device, created_at, last_used_at, \
+                      expires_at \
                       FROM sessions WHERE token_hash = $1";
-        Box::pin(self.0.query_optional(select, params![token.0.to_vec()]))
+        Box::pin(self.0.query_optional(select, params![token.as_bytes().to_vec()]))
     }
 
     fn list(&self, user: UserId) -> Answer<'_, Vec<Session>> {
-        let select = "SELECT id, user_id, password_version, created_at, expires_at \
+        let select = "SELECT id, user_id, password_version, device, created_at, last_used_at, \
+                      expires_at \
                       FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id DESC";
         Box::pin(self.0.query(select, params![user.0]))
     }
@@ -96,6 +114,27 @@ impl Repository for Sql {
             let delete = "DELETE FROM sessions WHERE id = $1 AND user_id = $2";
             Ok(self.0.execute(delete, params![id.0, user.0]).await? > 0)
         })
+    }
+
+    fn delete_by_token(&self, token: TokenHash) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let delete = "DELETE FROM sessions WHERE token_hash = $1";
+            self.0.execute(delete, params![token.as_bytes().to_vec()]).await?;
+            Ok(())
+        })
+    }
+
+    fn delete_others(&self, kept: SessionId, user: UserId) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let delete = "DELETE FROM sessions WHERE user_id = $2 AND id <> $1";
+            self.0.execute(delete, params![kept.0, user.0]).await?;
+            Ok(())
+        })
+    }
+
+    fn note_use(&self, id: SessionId, now: Timestamp) {
+        let update = "UPDATE sessions SET last_used_at = $2 WHERE id = $1";
+        self.0.execute_later(update, params![id.0, now]);
     }
 
     fn delete_all(&self, user: UserId) -> Answer<'_, ()> {
@@ -112,7 +151,13 @@ impl FromRow for Session {
             id: SessionId(row.get("id")?),
             user: UserId(row.get("user_id")?),
             password_version: PasswordVersion(row.get("password_version")?),
+            device: row.get("device")?,
             created_at: row.get("created_at")?,
+            // Null in a session that has not been used since it was kept by an earlier version.
+            last_used_at: match row.get("last_used_at")? {
+                Some(time) => time,
+                None => row.get("created_at")?,
+            },
             expires_at: row.get("expires_at")?,
         })
     }

@@ -3,16 +3,18 @@
 use std::{fmt, sync::Arc};
 
 use mainstay::{
-    core::{Authenticator, BoxFault, Caller, CallerFuture, Clock, Code, FaultSet, Secret},
+    core::{Caller, Clock, Scopes},
+    security::{SecurityEvent, SecurityRecord, record},
     store::StoreError,
+    tokens::Token,
 };
 
 use super::{
     error::{CreateError, DeleteError},
-    model::{Credentials, Session, SessionId, Token},
+    model::{Credentials, Origin, Session, SessionId, Timeouts},
     repository::Repository,
 };
-use crate::users::Users;
+use crate::users::{UserId, Users};
 
 /// Everything one can ask of this module. Clones share it.
 #[derive(Clone)]
@@ -22,6 +24,7 @@ struct Inner {
     repository: Arc<dyn Repository>,
     users: Users,
     clock: Arc<dyn Clock>,
+    timeouts: Timeouts,
 }
 
 impl Sessions {
@@ -30,21 +33,34 @@ impl Sessions {
         repository: Arc<dyn Repository>,
         users: Users,
         clock: Arc<dyn Clock>,
+        timeouts: Timeouts,
     ) -> Self {
-        Self(Arc::new(Inner { repository, users, clock }))
+        Self(Arc::new(Inner { repository, users, clock, timeouts }))
     }
 
     /// Logs somebody in. The token is not kept: this is the only time it can be told.
+    ///
+    /// The session that they came with is over: whoever else knows its token gains nothing by the
+    /// log-in.
     pub(crate) async fn create(
         &self,
         credentials: &Credentials,
+        origin: Origin,
     ) -> Result<(Session, Token), CreateError> {
         let Credentials { email, password } = credentials;
-        let verified = self.0.users.verify_password(email, password).await?;
+        let verified = self.0.users.log_in(email, password).await?;
         let user = verified.ok_or(CreateError::InvalidCredentials)?;
-        let (session, token) = (Session::new(&user, self.0.clock.now()), Token::generate());
-        self.0.repository.make_room(&session).await?;
-        self.0.repository.create(&session, token.hash()).await?;
+        let Inner { repository, clock, timeouts, .. } = &*self.0;
+        let session = Session::new(&user, origin.device, clock.now(), *timeouts);
+        let token = Token::generate();
+        repository.create(&session, token.hash()).await?;
+        // After it, so that a failed log-in ends nothing, and of several at a time the last leaves
+        // no more than there may be.
+        repository.make_room(&session).await?;
+        if let Some(earlier) = origin.presented.as_ref().and_then(Token::parse) {
+            repository.delete_by_token(earlier.hash()).await?;
+        }
+        record(SecurityRecord::about(SecurityEvent::SessionCreated, user.id));
         Ok((session, token))
     }
 
@@ -52,53 +68,76 @@ impl Sessions {
     pub(crate) async fn list(&self, caller: &Caller) -> Result<Vec<Session>, StoreError> {
         let now = self.0.clock.now();
         let mut sessions = self.0.repository.list(caller.subject.into()).await?;
-        sessions.retain(|session| now < session.expires_at);
+        // Sessions of an earlier password may be there until the next log-in.
+        let user = self.0.users.find(caller.subject.into()).await?;
+        sessions.retain(|session| {
+            !session.is_over(now, self.0.timeouts)
+                && user.as_ref().is_some_and(|user| session.is_of(user))
+        });
         Ok(sessions)
     }
 
     /// Ends one of the caller's sessions.
     pub(crate) async fn delete(&self, id: SessionId, caller: &Caller) -> Result<(), DeleteError> {
         let was_theirs = self.0.repository.delete(id, caller.subject.into()).await?;
-        was_theirs.then_some(()).ok_or(DeleteError::NotFound)
+        was_theirs.then(ended).ok_or(DeleteError::NotFound)
     }
 
     /// Ends the session the caller came with. One that has ended meanwhile is as good.
     pub(crate) async fn delete_current(&self, caller: &Caller) -> Result<(), StoreError> {
         self.0.repository.delete(SessionId::of(caller), caller.subject.into()).await?;
+        ended();
+        Ok(())
+    }
+
+    /// Ends all of the caller's sessions but the one the caller came with.
+    pub(crate) async fn delete_others(&self, caller: &Caller) -> Result<(), StoreError> {
+        let kept = SessionId::of(caller);
+        self.0.repository.delete_others(kept, caller.subject.into()).await?;
+        ended();
+        Ok(())
+    }
+
+    /// Ends every session of a user.
+    pub(crate) async fn delete_of_user(&self, user: UserId) -> Result<(), StoreError> {
+        self.0.repository.delete_all(user).await?;
+        record(SecurityRecord::about(SecurityEvent::SessionEnded, user));
         Ok(())
     }
 
     /// Ends all of the caller's sessions.
     pub(crate) async fn delete_all(&self, caller: &Caller) -> Result<(), StoreError> {
-        self.0.repository.delete_all(caller.subject.into()).await
+        self.0.repository.delete_all(caller.subject.into()).await?;
+        ended();
+        Ok(())
     }
 
-    /// The caller that a token stands for. The user is read anew each time, so a removed account, a
-    /// lost role and a new password count from the next request on.
-    async fn find_caller(&self, credential: &Secret<String>) -> Result<Option<Caller>, StoreError> {
-        let Some(token) = Token::parse(credential) else { return Ok(None) };
-        let Some(session) = self.0.repository.find(token.hash()).await? else { return Ok(None) };
-        let Some(user) = self.0.users.find(session.user).await? else { return Ok(None) };
-        Ok(session.is_good(&user, self.0.clock.now()).then(|| Caller {
+    /// The caller that a token stands for, if it is one of a session. The user is read anew each
+    /// time, so a removed account, a lost role and a new password count from the next request on.
+    pub(crate) async fn authenticate(&self, token: &Token) -> Result<Option<Caller>, StoreError> {
+        let Inner { repository, users, clock, timeouts } = &*self.0;
+        let Some(session) = repository.find(token.hash()).await? else { return Ok(None) };
+        let now = clock.now();
+        if session.is_over(now, *timeouts) {
+            record(SecurityRecord::about(SecurityEvent::SessionUsedAfterExpiry, session.user));
+            return Ok(None);
+        }
+        let user = users.find(session.user).await?.filter(|user| session.is_of(user));
+        let Some(user) = user else { return Ok(None) };
+        if session.is_noteworthy(now, *timeouts) {
+            repository.note_use(session.id, now);
+        }
+        Ok(Some(Caller {
             subject: user.id.into(),
             roles: user.role.names(),
             credential: session.id.0,
+            scopes: Scopes::All,
         }))
     }
 }
 
-impl Authenticator for Sessions {
-    fn authenticate<'a>(&'a self, credential: &'a Secret<String>) -> CallerFuture<'a> {
-        Box::pin(async move {
-            self.find_caller(credential).await.map_err(|error| Box::new(error) as BoxFault)
-        })
-    }
-
-    fn codes(&self) -> Vec<Code> {
-        let mut codes = Vec::new();
-        StoreError::declare(&mut codes);
-        codes
-    }
+fn ended() {
+    record(SecurityRecord::new(SecurityEvent::SessionEnded));
 }
 
 impl fmt::Debug for Sessions {

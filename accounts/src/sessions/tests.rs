@@ -1,16 +1,17 @@
 //! What the tests of this module share: people and sessions kept in memory, and in a database.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use mainstay::{core::Timestamp, tokens::TokenHash};
 use mainstay_testing::ManualClock;
 use tempfile::TempDir;
 
 use super::{
     error::CreateError,
-    model::{SESSIONS_MAX, Session, SessionId, TokenHash},
+    model::{SESSIONS_MAX, Session, SessionId, Timeouts},
     repository::{Answer, Repository, sql},
 };
 use crate::users::{self, UserId, Users};
@@ -19,8 +20,6 @@ use crate::users::{self, UserId, Users};
 pub(super) struct InMemory {
     users: Arc<users::InMemory>,
     sessions: Mutex<Vec<(Session, TokenHash)>>,
-    /// How many tokens have been looked up.
-    pub(super) finds: AtomicUsize,
 }
 
 impl InMemory {
@@ -47,11 +46,10 @@ impl Repository for InMemory {
             let newest = self.list(session.user).await?;
             let stays = |other: &Session| {
                 let place = newest.iter().position(|known| known.id == other.id);
-                let is_old = place.is_some_and(|place| place >= SESSIONS_MAX as usize - 1);
-                other.user != session.user
-                    || !is_old
-                        && other.expires_at > session.created_at
-                        && other.password_version.0 >= session.password_version.0
+                let is_old = place.is_some_and(|place| place >= SESSIONS_MAX as usize);
+                other.expires_at > session.created_at
+                    && (other.user != session.user
+                        || !is_old && other.password_version.0 >= session.password_version.0)
             };
             self.kept().retain(|(other, _)| stays(other));
             Ok(())
@@ -59,7 +57,6 @@ impl Repository for InMemory {
     }
 
     fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>> {
-        self.finds.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             let kept = self.kept();
             Ok(kept.iter().find(|(_, known)| *known == token).map(|(session, _)| session.clone()))
@@ -85,6 +82,27 @@ impl Repository for InMemory {
         })
     }
 
+    fn delete_by_token(&self, token: TokenHash) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.kept().retain(|(_, known)| *known != token);
+            Ok(())
+        })
+    }
+
+    fn delete_others(&self, kept: SessionId, user: UserId) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.kept().retain(|(session, _)| session.user != user || session.id == kept);
+            Ok(())
+        })
+    }
+
+    fn note_use(&self, id: SessionId, now: Timestamp) {
+        let mut kept = self.kept();
+        kept.iter_mut()
+            .filter(|(session, _)| session.id == id)
+            .for_each(|(session, _)| session.last_used_at = now);
+    }
+
     fn delete_all(&self, user: UserId) -> Answer<'_, ()> {
         Box::pin(async move {
             self.kept().retain(|(session, _)| session.user != user);
@@ -92,6 +110,10 @@ impl Repository for InMemory {
         })
     }
 }
+
+/// Those of production.
+pub(super) const TIMEOUTS: Timeouts =
+    Timeouts { idle: Duration::from_mins(30), lifetime: Duration::from_hours(14 * 24) };
 
 /// Users and their sessions, kept in one place.
 pub(super) struct Place {
@@ -101,13 +123,12 @@ pub(super) struct Place {
     _folder: Option<TempDir>,
 }
 
-pub(super) fn in_memory() -> (Place, Arc<InMemory>) {
+pub(super) fn in_memory() -> Place {
     let clock = ManualClock::new();
     let kept = Arc::new(users::InMemory::default());
     let users = Users::new(kept.clone(), users::passwords(), Arc::new(clock.clone()));
-    let sessions =
-        Arc::new(InMemory { users: kept, sessions: Mutex::default(), finds: AtomicUsize::new(0) });
-    (Place { users, sessions: sessions.clone(), clock, _folder: None }, sessions)
+    let sessions = Arc::new(InMemory { users: kept, sessions: Mutex::default() });
+    Place { users, sessions, clock, _folder: None }
 }
 
 pub(super) async fn in_database() -> Place {

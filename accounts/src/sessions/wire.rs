@@ -2,14 +2,15 @@
 
 use mainstay::{
     core::{Caller, Pii, Secret},
-    web::Page,
+    tokens::Token,
+    web::{Page, Transport},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::model::{self, Credentials, SessionId, Token};
-use crate::users::Email;
+use super::model::{self, Credentials, SessionId};
+use crate::users::{Email, UserId};
 
 /// What somebody logs in with.
 #[derive(Deserialize, JsonSchema)]
@@ -44,23 +45,39 @@ impl From<ById> for SessionId {
     }
 }
 
+/// The path of one user's sessions.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfUser {
+    /// The user's id.
+    id: Uuid,
+}
+
+impl From<OfUser> for UserId {
+    fn from(path: OfUser) -> Self {
+        Self(path.id)
+    }
+}
+
 /// A session that has just begun.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct NewSession {
     /// Which.
     id: Uuid,
-    /// Send it as `Authorization: Bearer`. It is told this once.
-    token: String,
+    /// Send it as `Authorization: Bearer`. It is told this once. Null where it travels in a
+    /// cookie.
+    token: Option<String>,
     /// From when on it is refused.
     #[schemars(extend("format" = "date-time"))]
     expires_at: String,
 }
 
 impl NewSession {
-    pub(super) fn new(session: &model::Session, token: &Token) -> Self {
+    pub(super) fn new(session: &model::Session, token: &Token, transport: Transport) -> Self {
+        let is_shown = transport == Transport::Bearer;
         Self {
             id: session.id.0,
-            token: token.reveal().to_owned(),
+            token: is_shown.then(|| token.reveal().to_owned()),
             expires_at: session.expires_at.to_string(),
         }
     }
@@ -71,10 +88,15 @@ impl NewSession {
 pub(super) struct Session {
     /// Which.
     id: Uuid,
+    /// The program that logged in, as far as it can be told: `Firefox on Linux`.
+    device: String,
     /// When it began.
     #[schemars(extend("format" = "date-time"))]
     created_at: String,
-    /// From when on it is refused.
+    /// When it was last used, to the minute.
+    #[schemars(extend("format" = "date-time"))]
+    last_used_at: String,
+    /// From when on it is refused, used or not.
     #[schemars(extend("format" = "date-time"))]
     expires_at: String,
     /// Whether it is the one this request came with.
@@ -86,8 +108,10 @@ pub(super) fn page(sessions: Vec<model::Session>, caller: &Caller) -> Page<Sessi
     let shown = |session: model::Session| Session {
         id: session.id.0,
         created_at: session.created_at.to_string(),
+        last_used_at: session.last_used_at.to_string(),
         expires_at: session.expires_at.to_string(),
         current: session.id == SessionId::of(caller),
+        device: session.device,
     };
     Page { items: sessions.into_iter().map(shown).collect(), next_cursor: None }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with people, one enum for each set of outcomes.
 
+use std::time::Duration;
+
 use mainstay::{
     Fault,
     core::{Code, FieldProblem, Kind},
@@ -24,6 +26,13 @@ const PRECONDITION_FAILED: Code = Code::new(
     "The resource is not in the state that the request names",
 );
 
+// A conflict, and no broken contract: whether a password is common cannot be read from a schema.
+const PASSWORD_TOO_COMMON: Code = Code::new(
+    "PASSWORD_TOO_COMMON",
+    Kind::Conflict,
+    "The password is among the first that anybody would guess",
+);
+
 /// Why a person could not be registered.
 #[derive(Debug, Error, Fault)]
 pub(crate) enum CreateError {
@@ -31,6 +40,10 @@ pub(crate) enum CreateError {
     #[error("the e-mail address is already registered")]
     #[fault(EMAIL_TAKEN)]
     EmailTaken,
+    /// The password is among the first that anybody would guess.
+    #[error("the password is too easy to guess; several unrelated words make a good one")]
+    #[fault(PASSWORD_TOO_COMMON)]
+    TooCommon,
     /// The password could not be hashed in time.
     #[error(transparent)]
     #[fault(from)]
@@ -96,9 +109,18 @@ pub(crate) enum UpdateError {
     Store(#[from] StoreError),
 }
 
-/// Why a password could not be set or verified.
+/// Why nobody looked at a password.
 #[derive(Debug, Error, Fault)]
-pub(crate) enum PasswordError {
+pub(crate) enum VerifyError {
+    /// After several wrong passwords the next one is looked at only after a wait.
+    #[error("too many wrong passwords in a row")]
+    #[fault(rate_limited, code = "TOO_MANY_FAILURES", retry_after)]
+    Delayed(Duration),
+    /// There were so many failures in a row that no password is looked at. A session that is signed
+    /// in goes on, and can set a new password; else an operator has to help.
+    #[error("the password is locked after too many failures")]
+    #[fault(forbidden, code = "PASSWORD_LOCKED")]
+    Locked,
     /// Too many passwords wait to be hashed.
     #[error(transparent)]
     #[fault(from)]
@@ -106,6 +128,45 @@ pub(crate) enum PasswordError {
     /// The store failed.
     #[error(transparent)]
     #[fault(from)]
+    Store(#[from] StoreError),
+}
+
+/// Why a password could not be replaced.
+#[derive(Debug, Error, Fault)]
+pub(crate) enum SetPasswordError {
+    /// The present password is another one.
+    #[error("the present password is another one")]
+    #[fault(forbidden, code = "WRONG_PASSWORD")]
+    WrongPassword,
+    /// The new one is among the first that anybody would guess.
+    #[error("the password is too easy to guess; several unrelated words make a good one")]
+    #[fault(PASSWORD_TOO_COMMON)]
+    TooCommon,
+    /// The present password was not looked at.
+    #[error(transparent)]
+    #[fault(from)]
+    Verify(#[from] VerifyError),
+    /// The new password could not be hashed in time.
+    #[error(transparent)]
+    #[fault(from)]
+    Busy(#[from] PasswordsBusy),
+    /// The store failed.
+    #[error(transparent)]
+    #[fault(from)]
+    Store(#[from] StoreError),
+}
+
+/// Why somebody could not be made an administrator.
+#[derive(Debug, Error)]
+pub(crate) enum AdminError {
+    /// The password is among the first that anybody would guess.
+    #[error("the password is too easy to guess; several unrelated words make a good one")]
+    TooCommon,
+    /// The password could not be hashed in time.
+    #[error(transparent)]
+    Busy(#[from] PasswordsBusy),
+    /// The store failed.
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 

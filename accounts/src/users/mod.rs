@@ -11,12 +11,16 @@ mod service;
 mod tests;
 mod wire;
 
-pub(crate) use error::PasswordError;
-pub(crate) use model::{Administrator, Email, PasswordVersion, User, UserId};
+pub(crate) use error::VerifyError;
+pub(crate) use model::{
+    ADMIN, Administrator, Email, PasswordVersion, USERS_READ, USERS_WRITE, User, UserId,
+};
 pub(crate) use repository::sql;
 pub(crate) use routes::routes;
 pub(crate) use service::Users;
-pub(crate) use wire::admin;
+pub(crate) use wire::{NAME_MESSAGE, NAME_PATTERN, admin};
 
+#[cfg(test)]
+pub(crate) use model::{NewUser, PasswordChange};
 #[cfg(test)]
 pub(crate) use tests::{InMemory, PASSWORD, open_database, passwords, person};

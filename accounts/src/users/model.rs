@@ -1,14 +1,23 @@
 //! People as the rules see them. The form of a text has been checked at the edge, by the schema
 //! that is published for it; a type here says what the text is.
 
+use std::time::Duration;
+
 use mainstay::{
-    core::{Pii, RoleName, Secret, Subject, Timestamp, new_id},
+    core::{Pii, RoleName, ScopeName, Secret, Subject, Timestamp, new_id},
     passwords::PasswordHash,
 };
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// The role that may see and change everybody.
 pub(crate) const ADMIN: RoleName = RoleName("admin");
+
+/// What a key needs to read users.
+pub(crate) const USERS_READ: ScopeName = ScopeName("users:read");
+
+/// What a key needs to change and remove users.
+pub(crate) const USERS_WRITE: ScopeName = ScopeName("users:write");
 
 /// Identifies a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,13 +92,16 @@ impl Version {
     }
 }
 
-/// Counts the passwords an account has had, from 1. A session is good only for the password it was
-/// made with.
+/// Counts the passwords an account has had. A session or a key is good only for the password it
+/// was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PasswordVersion(pub(crate) i64);
 
 impl PasswordVersion {
-    /// That of a new user, with a password or without.
+    /// That of an account that has never had one: a machine's, which uses keys.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// That of a new user with a password.
     pub(crate) const FIRST: Self = Self(1);
 }
 
@@ -112,6 +124,13 @@ pub(crate) struct User {
     pub(crate) password_version: PasswordVersion,
     /// When they registered.
     pub(crate) created_at: Timestamp,
+}
+
+impl User {
+    /// Whether nobody logs in to it by a password: it is a machine's, or waits for its first one.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.password_version == PasswordVersion::NONE
+    }
 }
 
 /// A user together with what proves that somebody is them.
@@ -145,6 +164,99 @@ pub(crate) struct NewAdmin {
     pub(crate) name: UserName,
     /// What they log in with from now on.
     pub(crate) password: Secret<String>,
+}
+
+/// A new password, and the proof that its owner asks for it.
+#[derive(Clone, Debug)]
+pub(crate) struct PasswordChange {
+    /// The present one, they say.
+    pub(crate) current: Secret<String>,
+    /// What they log in with from now on.
+    pub(crate) new: Secret<String>,
+}
+
+/// What somebody who guesses passwords guesses at.
+#[derive(Clone, Debug)]
+pub(crate) enum Target<'a> {
+    /// The log-in of an address, whether anybody has it or not.
+    LogIn(&'a Email),
+    /// The present password, asked for before it is replaced. Counted apart, so that whoever fails
+    /// at the log-in does not keep the owner from replacing the password in a live session.
+    Change(UserId),
+}
+
+impl Target<'_> {
+    /// What it is known by where failures are kept.
+    pub(crate) fn key(&self) -> TargetKey {
+        let digest = match self {
+            Self::LogIn(email) => Sha256::digest(format!("log-in {}", email.key().reveal())),
+            Self::Change(id) => Sha256::digest(format!("change {}", id.0)),
+        };
+        TargetKey(digest.into())
+    }
+}
+
+/// The SHA-256 of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TargetKey(pub(crate) [u8; 32]);
+
+/// Wrong passwords in a row for one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failures {
+    /// How many.
+    pub(crate) count: u32,
+    /// When the last attempt began or failed.
+    pub(crate) last_at: Timestamp,
+}
+
+/// Whether another attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Yes, and as many at the same time as there are.
+    Trusted,
+    /// Yes, one at a time.
+    Suspected,
+    /// After this time.
+    Waiting(Duration),
+    /// No: the password opens nothing until its owner or an operator does something about it.
+    Locked,
+}
+
+impl Failures {
+    /// NIST SP 800-63B-4 section 3.2.2: at most 100 consecutive failures.
+    pub(crate) const MAX: u32 = 100;
+
+    /// Attempts before anybody waits: every password that a person knows, each twice. Taste.
+    pub(crate) const FREE: u32 = 10;
+
+    /// The first wait; each further failure doubles it.
+    pub(crate) const WAIT_MIN: Duration = Duration::from_secs(1);
+
+    /// How long failures are remembered after the last: half a year, in which the other half of
+    /// 200 guesses gains nobody anything. Something has to bound what guesses at addresses that
+    /// nobody has leave behind, and those that somebody has must not be told from them.
+    pub(crate) const REMEMBERED: Duration = Duration::from_hours(182 * 24);
+
+    /// The longest wait. All 100 failures then take an attacker 20 hours, and an owner who knows
+    /// the password has it in their hands to be first.
+    const WAIT_MAX: Duration = Duration::from_mins(15);
+
+    /// What holds now.
+    pub(crate) fn standing(&self, now: Timestamp) -> Standing {
+        if self.count >= Self::MAX {
+            return Standing::Locked;
+        }
+        let Some(doublings) = self.count.checked_sub(Self::FREE) else {
+            return Standing::Trusted;
+        };
+        let wait = (Self::WAIT_MIN * (1 << doublings.min(10))).min(Self::WAIT_MAX);
+        let over = now.duration_since(self.last_at);
+        match wait.checked_sub(over.unsigned_abs()) {
+            _ if over.is_negative() => Standing::Waiting(wait),
+            Some(left) if !left.is_zero() => Standing::Waiting(left),
+            _ => Standing::Suspected,
+        }
+    }
 }
 
 /// How somebody became an administrator.
@@ -248,4 +360,46 @@ pub(crate) struct Listed {
     pub(crate) users: Vec<User>,
     /// Where the next page begins, if there is one.
     pub(crate) next: Option<Position>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(count: u32, seconds_ago: i64) -> Standing {
+        let now = Timestamp::from_second(1_000_000).expect("a time");
+        let last_at = Timestamp::from_second(1_000_000 - seconds_ago).expect("a time");
+        Failures { count, last_at }.standing(now)
+    }
+
+    #[test]
+    fn waits_grow_and_end_in_a_lock() {
+        let waiting = |seconds| Standing::Waiting(Duration::from_secs(seconds));
+        for (count, seconds_ago, expected) in [
+            (1, 0, Standing::Trusted),
+            (9, 0, Standing::Trusted),
+            (10, 0, waiting(1)),
+            (10, 1, Standing::Suspected),
+            (11, 1, waiting(1)),
+            (14, 0, waiting(16)),
+            (99, 0, waiting(900)),
+            (99, 899, waiting(1)),
+            (99, 900, Standing::Suspected),
+            (100, 1_000_000, Standing::Locked),
+            // A clock that was set back makes nobody wait longer than the wait.
+            (99, -86_400, waiting(900)),
+        ] {
+            assert_eq!(standing(count, seconds_ago), expected, "{count} failures");
+        }
+    }
+
+    #[test]
+    fn a_target_is_an_address_in_any_case_and_not_its_owners_change() {
+        let email = |text: &str| Email(Pii::new(text.to_owned()));
+        let key = |text: &str| Target::LogIn(&email(text)).key();
+        assert_eq!(key("Ada@example.com"), key("ada@EXAMPLE.com"));
+        assert_ne!(key("ada@example.com"), key("eve@example.com"));
+        let id = UserId(Uuid::nil());
+        assert_ne!(Target::Change(id).key(), key(&id.0.to_string()));
+    }
 }

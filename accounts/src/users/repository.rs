@@ -3,13 +3,17 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use mainstay::{
+    core::Timestamp,
     passwords::PasswordHash,
     store::{Database, FromRow, FromValue, Mismatch, ResultExt, Row, StoreError, Value, params},
 };
 
 use super::{
     error::{CreateError, UpdateError},
-    model::{Account, Email, PasswordVersion, Position, Role, User, UserId, UserName, Version},
+    model::{
+        Account, Email, Failures, PasswordVersion, Position, Role, TargetKey, User, UserId,
+        UserName, Version,
+    },
 };
 
 /// What a repository answers: boxed, so that the service need not be generic over it.
@@ -45,6 +49,32 @@ pub(crate) trait Repository: Send + Sync + 'static {
     /// Removes a user and everything that is theirs, if the one kept is still of this version.
     /// Answers whether it was.
     fn delete(&self, id: UserId, version: Version) -> Answer<'_, bool>;
+
+    /// Replaces the password of a user, if it is still the one that `user` has. Answers whether it
+    /// was.
+    fn set_password<'a>(&'a self, user: &'a User, password: &'a PasswordHash) -> Answer<'a, bool>;
+
+    /// Keeps another hash of the same password, if `user` still has it.
+    fn rehash<'a>(&'a self, user: &'a User, password: &'a PasswordHash) -> Answer<'a, ()>;
+
+    /// The failures for a target, if there were any since the last success.
+    fn find_failures(&self, target: TargetKey) -> Answer<'_, Option<Failures>>;
+
+    /// Begins an attempt now, if the failures are still those that were `seen`. Answers whether
+    /// they were: of several attempts at a time one begins.
+    fn begin_attempt(&self, target: TargetKey, seen: Failures, now: Timestamp) -> Answer<'_, bool>;
+
+    /// Counts a failure, and answers how many there are. Forgets all that are older than
+    /// `forgotten`.
+    fn add_failure(
+        &self,
+        target: TargetKey,
+        now: Timestamp,
+        forgotten: Timestamp,
+    ) -> Answer<'_, u32>;
+
+    /// Forgets the failures for a target.
+    fn forget_failures(&self, target: TargetKey) -> Answer<'_, ()>;
 }
 
 /// Keeps users in a database.
@@ -128,6 +158,73 @@ impl Repository for Sql {
             let delete = "DELETE FROM users WHERE id = $1 AND version = $2";
             Ok(self.0.execute(delete, params![id.0, version.0]).await? > 0)
         })
+    }
+
+    fn set_password<'a>(&'a self, user: &'a User, password: &'a PasswordHash) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let update = "UPDATE users SET password_hash = $3, version = version + 1, \
+                          password_version = password_version + 1 \
+                          WHERE id = $1 AND password_version = $2";
+            let values = params![user.id.0, user.password_version.0, password.to_phc()];
+            Ok(self.0.execute(update, values).await? > 0)
+        })
+    }
+
+    fn rehash<'a>(&'a self, user: &'a User, password: &'a PasswordHash) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let update =
+                "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_version = $2";
+            let values = params![user.id.0, user.password_version.0, password.to_phc()];
+            self.0.execute(update, values).await?;
+            Ok(())
+        })
+    }
+
+    fn find_failures(&self, target: TargetKey) -> Answer<'_, Option<Failures>> {
+        let select = "SELECT failures, last_at FROM log_in_failures WHERE target = $1";
+        Box::pin(self.0.query_optional(select, params![target.0.to_vec()]))
+    }
+
+    fn begin_attempt(&self, target: TargetKey, seen: Failures, now: Timestamp) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let update = "UPDATE log_in_failures SET last_at = $4 \
+                          WHERE target = $1 AND failures = $2 AND last_at = $3";
+            let values = params![target.0.to_vec(), seen.count, seen.last_at, now];
+            Ok(self.0.execute(update, values).await? > 0)
+        })
+    }
+
+    fn add_failure(
+        &self,
+        target: TargetKey,
+        now: Timestamp,
+        forgotten: Timestamp,
+    ) -> Answer<'_, u32> {
+        Box::pin(async move {
+            let prune = "DELETE FROM log_in_failures WHERE last_at < $1";
+            self.0.execute(prune, params![forgotten]).await?;
+            let upsert = "INSERT INTO log_in_failures (target, failures, last_at) \
+                          VALUES ($1, 1, $2) ON CONFLICT (target) DO UPDATE SET \
+                          failures = log_in_failures.failures + 1, last_at = excluded.last_at \
+                          RETURNING failures, last_at";
+            let values = params![target.0.to_vec(), now];
+            let counted: Vec<Failures> = self.0.execute_returning(upsert, values).await?;
+            counted.first().map(|failures| failures.count).ok_or(StoreError::NotFound)
+        })
+    }
+
+    fn forget_failures(&self, target: TargetKey) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let delete = "DELETE FROM log_in_failures WHERE target = $1";
+            self.0.execute(delete, params![target.0.to_vec()]).await?;
+            Ok(())
+        })
+    }
+}
+
+impl FromRow for Failures {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { count: row.get("failures")?, last_at: row.get("last_at")? })
     }
 }
 

@@ -3,16 +3,21 @@
 use std::{fmt, sync::Arc};
 
 use mainstay::{
-    core::{Caller, Clock, Precondition, Secret},
-    passwords::Passwords,
+    core::{Caller, Clock, Precondition, Secret, Subject},
+    passwords::{Passwords, is_common},
+    security::{SecurityEvent, SecurityRecord, record},
     store::StoreError,
 };
 
 use super::{
-    error::{CreateError, DeleteError, LookupError, PasswordError, UpdateError},
+    error::{
+        AdminError, CreateError, DeleteError, LookupError, SetPasswordError, UpdateError,
+        VerifyError,
+    },
     model::{
-        ADMIN, Administrator, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser,
-        PasswordVersion, Position, Role, User, UserId, UserName, Version,
+        ADMIN, Account, Administrator, Change, Changes, Email, Failures, Listed, Listing, NewAdmin,
+        NewUser, PasswordChange, PasswordVersion, Position, Role, Standing, Target, TargetKey,
+        User, UserId, UserName, Version,
     },
     repository::Repository,
 };
@@ -40,11 +45,20 @@ impl Users {
     /// Registers a person.
     pub(crate) async fn create(&self, new: NewUser) -> Result<User, CreateError> {
         let password = match &new.password {
+            Some(password) if is_too_common(password, &new.email, &new.name) => {
+                return Err(CreateError::TooCommon);
+            }
             Some(password) => Some(self.0.passwords.hash(password).await?),
             None => None,
         };
-        let user = User { age: new.age, ..self.fresh(new.email, new.name, Role::User) };
+        let mut user = User { age: new.age, ..self.fresh(new.email, new.name, Role::User) };
+        if password.is_none() {
+            user.password_version = PasswordVersion::NONE;
+        }
         self.0.repository.create(&user, password.as_ref()).await?;
+        // Whoever guessed at the address before it was anybody's has not guessed at this password.
+        self.0.repository.forget_failures(Target::LogIn(&user.email).key()).await?;
+        record(SecurityRecord::about(SecurityEvent::UserCreated, user.id));
         Ok(user)
     }
 
@@ -52,7 +66,10 @@ impl Users {
     ///
     /// Anybody may register any address, so whoever registered this one is not trusted: the
     /// password is replaced, which ends the account's sessions.
-    pub(crate) async fn create_admin(&self, new: NewAdmin) -> Result<Administrator, PasswordError> {
+    pub(crate) async fn create_admin(&self, new: NewAdmin) -> Result<Administrator, AdminError> {
+        if is_too_common(&new.password, &new.email, &new.name) {
+            return Err(AdminError::TooCommon);
+        }
         let password = self.0.passwords.hash(&new.password).await?;
         let admin = self.fresh(new.email, new.name, Role::Admin);
         let kept = self.0.repository.create_admin(&admin, &password).await?;
@@ -112,6 +129,10 @@ impl Users {
                 return Ok(present);
             }
             if self.0.repository.update(&wanted).await? {
+                record(SecurityRecord::about(SecurityEvent::UserUpdated, id));
+                if wanted.role != present.role {
+                    record(SecurityRecord::about(SecurityEvent::PermissionsChanged, id));
+                }
                 return Ok(User { version: wanted.version.next(), ..wanted });
             }
         }
@@ -131,6 +152,7 @@ impl Users {
                 return Err(DeleteError::PreconditionFailed);
             }
             if self.0.repository.delete(id, present.version).await? {
+                record(SecurityRecord::about(SecurityEvent::UserDeleted, id));
                 return Ok(());
             }
         }
@@ -138,16 +160,132 @@ impl Users {
 
     /// The user who has this address and this password.
     ///
-    /// An unknown address takes as long as a wrong password.
-    pub(crate) async fn verify_password(
+    /// An unknown address is treated like a known one with another password, and takes as long.
+    pub(crate) async fn log_in(
         &self,
         email: &Email,
         password: &Secret<String>,
-    ) -> Result<Option<User>, PasswordError> {
+    ) -> Result<Option<User>, VerifyError> {
         let account = self.0.repository.find_by_email(email).await?;
-        let hash = account.as_ref().and_then(|account| account.password.as_ref());
-        let verified = self.0.passwords.verify(password, hash).await?;
-        Ok(account.filter(|_| verified).map(|account| account.user))
+        let verified = self.verify(Target::LogIn(email), account.as_ref(), password).await?;
+        let user = account.map(|account| account.user);
+        let event =
+            if verified { SecurityEvent::LoginSucceeded } else { SecurityEvent::LoginFailed };
+        record(SecurityRecord { event, subject: user.as_ref().map(|user| user.id.into()) });
+        Ok(user.filter(|_| verified))
+    }
+
+    /// Replaces a password, which ends every session and every key of the account.
+    pub(crate) async fn set_password(
+        &self,
+        id: UserId,
+        change: PasswordChange,
+    ) -> Result<(), SetPasswordError> {
+        let PasswordChange { current, new } = change;
+        let user = self.find(id).await?.ok_or(SetPasswordError::WrongPassword)?;
+        let account = self.0.repository.find_by_email(&user.email).await?;
+        // The address may have gone to somebody else since.
+        let account = account.filter(|account| account.user.id == id);
+        if !self.verify(Target::Change(id), account.as_ref(), &current).await? {
+            record(SecurityRecord::about(SecurityEvent::PasswordChangeFailed, id));
+            return Err(SetPasswordError::WrongPassword);
+        }
+        if is_too_common(&new, &user.email, &user.name) {
+            return Err(SetPasswordError::TooCommon);
+        }
+        let hash = self.0.passwords.hash(&new).await?;
+        if !self.0.repository.set_password(&user, &hash).await? {
+            return Err(SetPasswordError::WrongPassword);
+        }
+        self.0.repository.forget_failures(Target::LogIn(&user.email).key()).await?;
+        record(SecurityRecord::about(SecurityEvent::PasswordChanged, id));
+        Ok(())
+    }
+
+    /// Forgets the failures to log in to an account, so that its password is looked at again.
+    /// Answers whether there is such an account.
+    pub(crate) async fn unlock(&self, email: &Email) -> Result<bool, StoreError> {
+        self.0.repository.forget_failures(Target::LogIn(email).key()).await?;
+        let account = self.0.repository.find_by_email(email).await?;
+        if let Some(account) = &account {
+            self.0.repository.forget_failures(Target::Change(account.user.id).key()).await?;
+        }
+        Ok(account.is_some())
+    }
+
+    /// Looks at a password that may be a guess. The account may not exist.
+    async fn verify(
+        &self,
+        target: Target<'_>,
+        account: Option<&Account>,
+        password: &Secret<String>,
+    ) -> Result<bool, VerifyError> {
+        let key = target.key();
+        let subject = account.map(|account| account.user.id.into());
+        self.admit(key, subject).await?;
+        let hash = account.and_then(|account| account.password.as_ref());
+        if !self.0.passwords.verify(password, hash).await? {
+            self.count_failure(key, subject).await?;
+            return Ok(false);
+        }
+        // Those that failed meanwhile were guesses of the same row.
+        if let Some(failures) = self.0.repository.find_failures(key).await? {
+            if failures.standing(self.0.clock.now()) == Standing::Locked {
+                return Err(VerifyError::Locked);
+            }
+            self.0.repository.forget_failures(key).await?;
+        }
+        if let Some(account) = account {
+            self.renew_hash(account, password).await?;
+        }
+        Ok(true)
+    }
+
+    /// Whether another attempt may be made at a target.
+    async fn admit(&self, key: TargetKey, subject: Option<Subject>) -> Result<(), VerifyError> {
+        let Some(failures) = self.0.repository.find_failures(key).await? else { return Ok(()) };
+        let now = self.0.clock.now();
+        let refusal = match failures.standing(now) {
+            Standing::Trusted => return Ok(()),
+            Standing::Suspected if self.0.repository.begin_attempt(key, failures, now).await? => {
+                return Ok(());
+            }
+            // Another attempt was faster.
+            Standing::Suspected => VerifyError::Delayed(Failures::WAIT_MIN),
+            Standing::Waiting(wait) => VerifyError::Delayed(wait),
+            Standing::Locked => VerifyError::Locked,
+        };
+        record(SecurityRecord { event: SecurityEvent::LoginDelayed, subject });
+        Err(refusal)
+    }
+
+    async fn count_failure(
+        &self,
+        key: TargetKey,
+        subject: Option<Subject>,
+    ) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        let forgotten = now - Failures::REMEMBERED;
+        let count = self.0.repository.add_failure(key, now, forgotten).await?;
+        if count == Failures::MAX {
+            record(SecurityRecord { event: SecurityEvent::LoginLocked, subject });
+        }
+        Ok(())
+    }
+
+    /// Hashes a password anew that has just been verified, when the cost has risen since. Not worth
+    /// a refusal: the next log-in is as good.
+    async fn renew_hash(
+        &self,
+        account: &Account,
+        password: &Secret<String>,
+    ) -> Result<(), StoreError> {
+        let passwords = &self.0.passwords;
+        let outdated = account.password.as_ref().is_some_and(|hash| passwords.is_outdated(hash));
+        if outdated && let Ok(hash) = passwords.hash(password).await {
+            self.0.repository.rehash(&account.user, &hash).await?;
+        }
+        Ok(())
     }
 
     fn fresh(&self, email: Email, name: UserName, role: Role) -> User {
@@ -163,6 +301,14 @@ impl Users {
             created_at,
         }
     }
+}
+
+/// What the service is called: nobody's password.
+const SERVICE: [&str; 2] = ["accounts", "mainstay"];
+
+fn is_too_common(password: &Secret<String>, email: &Email, name: &UserName) -> bool {
+    let [service, framework] = SERVICE;
+    is_common(password, &[email.0.reveal(), name.0.reveal(), service, framework])
 }
 
 impl fmt::Debug for Users {

@@ -1,18 +1,26 @@
 //! What the tests of this module and of its neighbours share: users kept in memory, an empty
 //! database, and somebody to register.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use mainstay::{
-    core::{Pii, Secret},
+    Application as _,
+    core::{Pii, Secret, Timestamp},
     passwords::{PasswordCost, PasswordHash, PasswordOptions, Passwords},
-    store::{Database, DatabaseOptions, migrations},
+    store::{Database, DatabaseOptions},
 };
 use tempfile::TempDir;
 
+use crate::Accounts;
+
 use super::{
     error::{CreateError, UpdateError},
-    model::{Account, Email, NewUser, PasswordVersion, Position, User, UserId, UserName, Version},
+    model::{
+        Account, Email, Failures, NewUser, Position, TargetKey, User, UserId, UserName, Version,
+    },
     repository::{Answer, Repository},
 };
 
@@ -35,7 +43,7 @@ pub(crate) fn address(email: &str) -> Email {
 
 /// As quick as argon2 can be.
 pub(crate) fn passwords() -> Passwords {
-    Passwords::new(PasswordOptions { cost: PasswordCost::Least, ..PasswordOptions::default() })
+    Passwords::new(PasswordOptions { cost: PasswordCost::LEAST, ..PasswordOptions::default() })
 }
 
 /// An empty database with the schema of the service; it is gone with its folder.
@@ -44,16 +52,17 @@ pub(crate) async fn open_database() -> (Database, TempDir) {
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
     let url = url.parse().expect("the address of a file");
     let database = Database::open(&url, &DatabaseOptions::default()).await.expect("opens");
-    let schema =
-        migrations!("../../migrations/0001_users.sql", "../../migrations/0002_sessions.sql");
-    database.migrate(schema).up().await.expect("the schema applies");
+    database.migrate(Accounts::migrations()).up().await.expect("the schema applies");
     (database, folder)
 }
 
 /// Users in memory. Every operation yields first, as one on a real store does, so that tests meet
 /// the interleavings that production meets.
 #[derive(Default)]
-pub(crate) struct InMemory(Mutex<Vec<Account>>);
+pub(crate) struct InMemory {
+    accounts: Mutex<Vec<Account>>,
+    failures: Mutex<HashMap<TargetKey, Failures>>,
+}
 
 impl InMemory {
     /// Whether there is a user of this id.
@@ -62,7 +71,12 @@ impl InMemory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Account>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn failures(&self) -> MutexGuard<'_, HashMap<TargetKey, Failures>> {
+        tokio::task::yield_now().await;
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn accounts(&self) -> MutexGuard<'_, Vec<Account>> {
@@ -100,7 +114,7 @@ impl Repository for InMemory {
             known.password = password;
             known.user.role = admin.role;
             known.user.version = known.user.version.next();
-            known.user.password_version = PasswordVersion(known.user.password_version.0 + 1);
+            known.user.password_version.0 += 1;
             Ok(known.user.clone())
         })
     }
@@ -152,6 +166,71 @@ impl Repository for InMemory {
             let before = accounts.len();
             accounts.retain(|account| account.user.id != id || account.user.version != version);
             Ok(accounts.len() < before)
+        })
+    }
+
+    fn set_password<'a>(&'a self, user: &'a User, password: &'a PasswordHash) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let mut accounts = self.accounts().await;
+            let known = accounts.iter_mut().find(|account| {
+                account.user.id == user.id && account.user.password_version == user.password_version
+            });
+            let Some(known) = known else { return Ok(false) };
+            known.password = Some(password.clone());
+            known.user.version = known.user.version.next();
+            known.user.password_version.0 += 1;
+            Ok(true)
+        })
+    }
+
+    fn rehash<'a>(&'a self, user: &'a User, password: &'a PasswordHash) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut accounts = self.accounts().await;
+            let known = accounts.iter_mut().find(|account| {
+                account.user.id == user.id && account.user.password_version == user.password_version
+            });
+            if let Some(known) = known {
+                known.password = Some(password.clone());
+            }
+            Ok(())
+        })
+    }
+
+    fn find_failures(&self, target: TargetKey) -> Answer<'_, Option<Failures>> {
+        Box::pin(async move { Ok(self.failures().await.get(&target).copied()) })
+    }
+
+    fn begin_attempt(&self, target: TargetKey, seen: Failures, now: Timestamp) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let mut failures = self.failures().await;
+            let known = failures.get_mut(&target).filter(|known| **known == seen);
+            let began = known.is_some();
+            if let Some(known) = known {
+                known.last_at = now;
+            }
+            Ok(began)
+        })
+    }
+
+    fn add_failure(
+        &self,
+        target: TargetKey,
+        now: Timestamp,
+        forgotten: Timestamp,
+    ) -> Answer<'_, u32> {
+        Box::pin(async move {
+            let mut failures = self.failures().await;
+            failures.retain(|_, known| known.last_at >= forgotten);
+            let known = failures.entry(target).or_insert(Failures { count: 0, last_at: now });
+            *known = Failures { count: known.count + 1, last_at: now };
+            Ok(known.count)
+        })
+    }
+
+    fn forget_failures(&self, target: TargetKey) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.failures().await.remove(&target);
+            Ok(())
         })
     }
 }

@@ -18,26 +18,37 @@ use uuid::Uuid;
 use super::{
     error::InvalidAdmin,
     model::{
-        self, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser, Position, UserId,
-        UserName,
+        self, Change, Changes, Email, Listed, Listing, NewAdmin, NewUser, PasswordChange, Position,
+        UserId, UserName,
     },
 };
+use crate::config::PasswordLength;
 
 /// No control characters, and something that is neither one of them nor a space.
 ///
 /// The characters stand for themselves, because engines write escapes for them differently.
-const NAME_PATTERN: &str = concat!(
+pub(crate) const NAME_PATTERN: &str = concat!(
     "^[^\u{1}-\u{1f}\u{7f}-\u{9f}]*",
     "[^\u{1}-\u{20}\u{7f}-\u{a0}]",
     "[^\u{1}-\u{1f}\u{7f}-\u{9f}]*$",
 );
 
-const NAME_MESSAGE: &str = "must have a visible character and no control characters";
+/// Characters of the shortest password where it is all that is asked for: NIST SP 800-63B-4 section
+/// 3.1.1.2.
+pub(super) const SOLE_FACTOR: u64 = 15;
 
-/// What a person registers with.
+/// The same where something in front of the service asks for another factor.
+pub(super) const BESIDE_ANOTHER: u64 = 8;
+
+/// The same in words.
+pub(crate) const NAME_MESSAGE: &str = "must have a visible character and no control characters";
+
+/// What a person registers with. `MIN` is the length of the shortest password; see
+/// [`PasswordLength`].
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CreateUser {
+#[schemars(rename = "CreateUser", description = "What a person registers with.")]
+pub(super) struct CreateUser<const MIN: u64> {
     /// Nobody else may have it, in whatever case.
     #[schemars(email)]
     email: Pii<String>,
@@ -52,14 +63,13 @@ pub(super) struct CreateUser {
     #[schemars(range(min = 1))]
     age: Option<u32>,
     /// An account without one cannot log in by password.
-    // NIST SP 800-63B-4 section 3.1.1.2: at least 15 characters where it is the only factor, and
-    // not less than 64 allowed; nothing about which characters.
-    #[schemars(length(min = 15, max = 128))]
+    // NIST SP 800-63B-4 section 3.1.1.2: not less than 64 allowed; nothing about which characters.
+    #[schemars(length(min = MIN, max = 128))]
     password: Option<Secret<String>>,
 }
 
-impl From<CreateUser> for NewUser {
-    fn from(body: CreateUser) -> Self {
+impl<const MIN: u64> From<CreateUser<MIN>> for NewUser {
+    fn from(body: CreateUser<MIN>) -> Self {
         Self {
             email: Email(body.email),
             name: UserName(body.name),
@@ -74,19 +84,51 @@ pub(crate) fn admin(
     email: &Pii<String>,
     name: &Pii<String>,
     password: &Secret<String>,
+    length: PasswordLength,
+) -> Result<NewAdmin, InvalidAdmin> {
+    match length {
+        PasswordLength::SoleFactor => admin_of::<SOLE_FACTOR>(email, name, password),
+        PasswordLength::BesideAnother => admin_of::<BESIDE_ANOTHER>(email, name, password),
+    }
+}
+
+fn admin_of<const MIN: u64>(
+    email: &Pii<String>,
+    name: &Pii<String>,
+    password: &Secret<String>,
 ) -> Result<NewAdmin, InvalidAdmin> {
     let body = json!({
         "email": email.reveal(),
         "name": name.reveal(),
         "password": password.reveal(),
     });
-    let contract = Contract::of::<CreateUser>().expect("an endpoint is mounted with it");
-    match contract.read_body::<CreateUser>(body.to_string().as_bytes()) {
+    let contract = Contract::of::<CreateUser<MIN>>().expect("an endpoint is mounted with it");
+    match contract.read_body::<CreateUser<MIN>>(body.to_string().as_bytes()) {
         Ok(CreateUser { email, name, .. }) => {
             Ok(NewAdmin { email: Email(email), name: UserName(name), password: password.clone() })
         }
         Err(BodyProblem::Invalid(problems)) => Err(InvalidAdmin(problems)),
         Err(BodyProblem::Malformed(_)) => unreachable!("serde_json writes well-formed JSON"),
+    }
+}
+
+/// A new password for the caller's account.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "SetPassword", description = "A new password for the caller's account.")]
+pub(super) struct SetPassword<const MIN: u64> {
+    /// The present one, as proof.
+    // Only the upper bound of registration, as in a log-in.
+    #[schemars(length(min = 1, max = 128))]
+    current: Secret<String>,
+    /// The one from now on.
+    #[schemars(length(min = MIN, max = 128))]
+    new: Secret<String>,
+}
+
+impl<const MIN: u64> From<SetPassword<MIN>> for PasswordChange {
+    fn from(body: SetPassword<MIN>) -> Self {
+        Self { current: body.current, new: body.new }
     }
 }
 
@@ -332,7 +374,7 @@ mod tests {
     fn a_name_says_something_and_controls_nothing() {
         let refused = |name: &str| {
             let body = json!({ "email": "ada@example.com", "name": name }).to_string();
-            problems::<CreateUser>(&body)
+            problems::<CreateUser<SOLE_FACTOR>>(&body)
         };
         for good in ["A", "Ada Lovelace", "Łukasz O'Neil-Żak", "李", "é".repeat(100).as_str()] {
             assert_eq!(refused(good), [""; 0], "{good}");
@@ -346,7 +388,7 @@ mod tests {
     #[test]
     fn every_problem_of_a_registration_is_found() {
         let body = r#"{"email":"ada","name":"","age":0,"password":"short","role":"admin"}"#;
-        let mut found = problems::<CreateUser>(body);
+        let mut found = problems::<CreateUser<SOLE_FACTOR>>(body);
         found.sort();
         let expected = [
             " unknown_field",
@@ -372,12 +414,25 @@ mod tests {
     fn an_administrator_is_held_to_the_same_contract() {
         let made = |email: &str, password: &str| {
             let [email, name] = [email, "Root"].map(|text| Pii::new(text.to_owned()));
-            admin(&email, &name, &Secret::new(password.to_owned()))
+            let password = Secret::new(password.to_owned());
+            admin(&email, &name, &password, PasswordLength::SoleFactor)
         };
         assert!(made("root@example.com", "a long password").is_ok());
         let told = made("root", "short").expect_err("both are wrong").to_string();
         assert!(told.contains("email must be"), "{told}");
         assert!(told.contains("password must have at least 15 characters"), "{told}");
+    }
+
+    #[test]
+    fn a_password_may_be_shorter_beside_another_factor() {
+        let of = |length: usize| {
+            let password = "é".repeat(length);
+            json!({ "email": "ada@example.com", "name": "Ada", "password": password }).to_string()
+        };
+        for (length, alone, beside) in [(7, 1, 1), (8, 1, 0), (14, 1, 0), (15, 0, 0), (129, 1, 1)] {
+            assert_eq!(problems::<CreateUser<SOLE_FACTOR>>(&of(length)).len(), alone, "{length}");
+            assert_eq!(problems::<CreateUser<BESIDE_ANOTHER>>(&of(length)).len(), beside);
+        }
     }
 
     #[test]

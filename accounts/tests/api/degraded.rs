@@ -111,7 +111,7 @@ async fn a_full_queue_of_writes_refuses_at_once_and_answers_reads() {
 #[tokio::test]
 async fn a_full_queue_of_passwords_refuses_log_ins_and_nothing_else() {
     let passwords =
-        PasswordOptions { cost: PasswordCost::Recommended, concurrency: 1, queue_max: 0 };
+        PasswordOptions { cost: PasswordCost::RECOMMENDED, concurrency: 1, queue_max: 0 };
     let app = TestApp::start_with::<Accounts>(options().with_passwords(passwords)).await;
     let ada = Person::join(&app, "ada").await;
     let refused = until("a refusal", async || {

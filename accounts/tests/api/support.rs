@@ -29,7 +29,7 @@ pub(crate) fn options() -> TestOptions {
 
 /// The same with the limits of production.
 pub(crate) fn limited() -> TestOptions {
-    let cheap = PasswordOptions { cost: PasswordCost::Least, ..PasswordOptions::default() };
+    let cheap = PasswordOptions { cost: PasswordCost::LEAST, ..PasswordOptions::default() };
     TestOptions::new().with_passwords(cheap)
 }
 

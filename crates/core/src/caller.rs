@@ -34,6 +34,36 @@ impl fmt::Display for RoleName {
     }
 }
 
+/// Something a credential may be good for, by name: `users:read`. An endpoint names the one it
+/// needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeName(pub &'static str);
+
+impl fmt::Display for ScopeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What a credential is good for, within what its holder may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scopes {
+    /// Everything: a session.
+    All,
+    /// Endpoints that name one of these, and no other: an API key.
+    Only(Vec<ScopeName>),
+}
+
+impl Scopes {
+    /// Whether the credential opens an endpoint that names this scope, or none.
+    pub fn permit(&self, scope: Option<ScopeName>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(scopes) => scope.is_some_and(|scope| scopes.contains(&scope)),
+        }
+    }
+}
+
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -43,6 +73,8 @@ pub struct Caller {
     pub roles: Vec<RoleName>,
     /// The credential they used, by id: a session or a key. Never the credential itself.
     pub credential: Uuid,
+    /// What that credential is good for.
+    pub scopes: Scopes,
 }
 
 impl Caller {
@@ -66,4 +98,10 @@ pub trait Authenticator: Send + Sync + 'static {
 
     /// The codes a failure of the look-up itself can carry, beside `UNAUTHENTICATED`.
     fn codes(&self) -> Vec<crate::Code>;
+
+    /// Whether it knows credentials of limited scope. Then every endpoint that is not public may
+    /// answer `FORBIDDEN`.
+    fn is_scoped(&self) -> bool {
+        false
+    }
 }

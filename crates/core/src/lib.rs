@@ -12,9 +12,10 @@ mod limit;
 mod personal;
 mod precondition;
 mod request_line;
+mod security;
 mod trace;
 
-pub use caller::{Authenticator, Caller, CallerFuture, RoleName, Subject};
+pub use caller::{Authenticator, Caller, CallerFuture, RoleName, ScopeName, Scopes, Subject};
 pub use clock::{Clock, SystemClock};
 pub use code::{Code, Kind};
 pub use fault::{BoxFault, DynFault, Fault, FaultSet, FieldProblem, Location};
@@ -24,6 +25,7 @@ pub use limit::{Decision, Limiter, OutageMode, Policy, Verdict};
 pub use personal::{Pii, Secret};
 pub use precondition::Precondition;
 pub use request_line::{RequestLine, RequestLog};
+pub use security::{SecurityEvent, SecurityRecord, Severity};
 pub use trace::{InvalidTraceparent, RequestId, SpanId, TraceContext, TraceId};
 
 /// Re-exported so that a service needs no date library of its own to name an instant.

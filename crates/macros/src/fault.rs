@@ -23,13 +23,21 @@ const KINDS: [(&str, &str); 13] = [
     ("internal", "Internal"),
 ];
 
+/// When a caller may try again.
+enum RetryAfter {
+    /// `retry_after = 5`: after so many seconds.
+    Seconds(syn::LitInt),
+    /// `retry_after`: after the `Duration` that is the variant's field.
+    Field,
+}
+
 /// What one `#[fault(...)]` says.
 #[derive(Default)]
 struct Declaration {
     kind: Option<Ident>,
     code: Option<syn::LitStr>,
     path: Option<Path>,
-    retry_after_seconds: Option<syn::LitInt>,
+    retry_after: Option<RetryAfter>,
     from: bool,
     fields: bool,
 }
@@ -56,7 +64,12 @@ impl Declaration {
         if meta.path.is_ident("code") {
             self.code = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("retry_after") {
-            self.retry_after_seconds = Some(meta.value()?.parse()?);
+            let has_value = meta.input.peek(syn::Token![=]);
+            self.retry_after = Some(if has_value {
+                RetryAfter::Seconds(meta.value()?.parse()?)
+            } else {
+                RetryAfter::Field
+            });
         } else if meta.path.is_ident("from") {
             self.from = true;
         } else if meta.path.is_ident("fields") {
@@ -151,18 +164,25 @@ fn arms(variant: &Variant) -> Result<Arms> {
     } else {
         quote!(Self::#name #any => &[],)
     };
-    let none = quote!(::std::option::Option::None);
-    let wait = declaration.retry_after_seconds.as_ref().map_or(
-        none,
-        |seconds| quote!(::std::option::Option::Some(::std::time::Duration::from_secs(#seconds))),
-    );
+    let retry_after = match &declaration.retry_after {
+        None => quote!(Self::#name #any => ::std::option::Option::None,),
+        Some(RetryAfter::Seconds(seconds)) => quote! {
+            Self::#name #any => {
+                ::std::option::Option::Some(::std::time::Duration::from_secs(#seconds))
+            }
+        },
+        Some(RetryAfter::Field) => {
+            single_field(variant)?;
+            quote!(Self::#name(wait) => ::std::option::Option::Some(*wait),)
+        }
+    };
     Ok(Arms {
         code: quote!(Self::#name #any => #code,),
         detail: quote! {
             Self::#name #any => ::std::borrow::Cow::Owned(::std::string::ToString::to_string(self)),
         },
         fields,
-        retry_after: quote!(Self::#name #any => #wait,),
+        retry_after,
         declare: quote!(codes.push(#code);),
     })
 }

@@ -12,7 +12,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `#[fault(not_found, code = "USER_NOT_FOUND")]`: a kind, and the code clients branch on. The
 ///   variant's doc comment (its first sentence) is the code's published meaning, and `Display` is
 ///   the public detail, so it must not contain request data. Optional:
-///   `retry_after = 2` (whole seconds); `fields` when the variant's single field is a
+///   `retry_after = 2` (whole seconds), or `retry_after` when the variant's single field is a
+///   `Duration`; `fields` when the variant's single field is a
 ///   `Vec<FieldProblem>`.
 /// - `#[fault(CODE_CONST)]`: a code defined elsewhere, by path.
 /// - `#[fault(from)]`: the variant's single field is another fault, passed on whole.

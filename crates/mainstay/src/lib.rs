@@ -23,6 +23,7 @@
 pub mod config;
 pub mod passwords;
 pub mod telemetry;
+pub mod tokens;
 
 mod app;
 mod command;
@@ -34,3 +35,9 @@ pub use mainstay_core as core;
 pub use mainstay_macros::Fault;
 pub use mainstay_store as store;
 pub use mainstay_web as web;
+
+/// What a module tells whoever watches for attacks.
+pub mod security {
+    pub use mainstay_core::{SecurityEvent, SecurityRecord};
+    pub use mainstay_web::security::record;
+}

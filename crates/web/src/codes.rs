@@ -28,6 +28,8 @@ codes! {
         "The body is in a format this endpoint does not take";
     RATE_LIMITED = RateLimited, "Too many requests in the window of the limit";
     UNAUTHENTICATED = Unauthenticated, "A valid credential is needed";
+    CROSS_SITE_REQUEST = Forbidden,
+        "A browser sent this from a page that may not use the session cookie";
     FORBIDDEN = Forbidden, "The caller may not do this";
     REQUEST_TIMEOUT = SlowClient, "The request did not arrive in time";
     MALFORMED_JSON = Malformed, "The body is not well-formed JSON";

@@ -12,7 +12,10 @@ use std::{
 use mainstay_core::{Caller, RequestId, TraceContext};
 use tokio::time::Instant;
 
-use crate::endpoint::{PathParams, Settled};
+use crate::{
+    endpoint::{PathParams, Settled},
+    extract::Transport,
+};
 
 tokio::task_local! {
     /// Set while a handler is polled, so that log events can name the request they belong to.
@@ -30,6 +33,8 @@ pub struct Context {
     /// Byte ranges of the path parameters in the request's path, in the order of the template.
     pub(crate) path_ranges: Vec<(u32, u32)>,
     pub(crate) body_timeout: Duration,
+    /// How sessions travel here.
+    pub(crate) transport: Transport,
     pub(crate) caller: OnceLock<Caller>,
     pub(crate) bytes_read: AtomicU64,
     /// Whether the body has been read to its end.

@@ -12,6 +12,7 @@ pub mod extract;
 pub mod openapi;
 pub mod ops;
 pub mod respond;
+pub mod security;
 
 pub mod server;
 
@@ -23,5 +24,7 @@ pub use endpoint::{
     Authenticated, Endpoint, Limit, PathParams, Policy, Routes, SelfOr, delete, get, patch, post,
     put,
 };
-pub use extract::{Body, Headers, IfMatch, Path, Query, SignedIn, Use};
-pub use respond::{Created, Json, NoContent, Page, Problem, Tagged};
+pub use extract::{
+    Body, Device, Headers, IfMatch, Path, Presented, Query, SignedIn, Transport, Use,
+};
+pub use respond::{Created, Json, NoContent, Page, Problem, Tagged, WithSession};

@@ -14,8 +14,11 @@ struct Module {
     uses: &'static [&'static str],
 }
 
-const MODULES: &[Module] =
-    &[Module { name: "users", uses: &[] }, Module { name: "sessions", uses: &["users"] }];
+const MODULES: &[Module] = &[
+    Module { name: "users", uses: &[] },
+    Module { name: "sessions", uses: &["users"] },
+    Module { name: "keys", uses: &["users"] },
+];
 
 /// The files of a module. Unit tests may move to `tests.rs`, or to `service/tests.rs`.
 const FILES: &[&str] = &[

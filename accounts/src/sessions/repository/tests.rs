@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
-use mainstay::core::{Clock, Precondition};
+use mainstay::{
+    core::{Clock, Precondition, Timestamp},
+    tokens::Token,
+};
 
 use super::{
-    super::{
-        model::{LIFETIME, Token},
-        tests::{Place, in_database, in_memory},
-    },
+    super::tests::{Place, TIMEOUTS, in_database, in_memory},
     *,
 };
 use crate::users::{User, person};
 
 /// Holds each kind of repository against the same property.
 async fn on_each(property: impl AsyncFn(Place)) {
-    property(in_memory().0).await;
+    property(in_memory()).await;
     property(in_database().await).await;
+}
+
+fn session_of(user: &User, now: Timestamp) -> Session {
+    Session::new(user, "curl".to_owned(), now, TIMEOUTS)
 }
 
 impl Place {
@@ -25,7 +29,7 @@ impl Place {
     }
 
     async fn log_in(&self, user: &User) -> (Session, TokenHash) {
-        let session = Session::new(user, self.clock.now());
+        let session = session_of(user, self.clock.now());
         let token = Token::generate().hash();
         self.sessions.create(&session, token).await.expect("the user exists");
         self.clock.advance(Duration::from_millis(1));
@@ -92,6 +96,24 @@ async fn ending_all_sessions_ends_nobody_elses() {
 }
 
 #[tokio::test]
+async fn a_session_ends_by_its_token_or_with_all_but_one() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let grace = place.register("grace@example.com").await;
+        let (kept, _) = place.log_in(&ada).await;
+        let (other, _) = place.log_in(&ada).await;
+        let (_, token) = place.log_in(&ada).await;
+        place.log_in(&grace).await;
+        place.sessions.delete_by_token(token).await.expect("works");
+        assert_eq!(place.sessions_of(&ada).await, [other, kept.clone()]);
+        place.sessions.delete_others(kept.id, ada.id).await.expect("works");
+        assert_eq!(place.sessions_of(&ada).await, [kept]);
+        assert_eq!(place.sessions_of(&grace).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn sessions_end_with_their_user() {
     on_each(async |place| {
         let ada = place.register("ada@example.com").await;
@@ -107,7 +129,7 @@ async fn a_user_removed_during_log_in_gets_no_session() {
     on_each(async |place| {
         let ada = place.register("ada@example.com").await;
         place.users.delete(ada.id, Precondition::Absent).await.expect("exists");
-        let session = Session::new(&ada, place.clock.now());
+        let session = session_of(&ada, place.clock.now());
         let refused = place.sessions.create(&session, Token::generate().hash()).await;
         assert!(matches!(refused, Err(CreateError::InvalidCredentials)), "{refused:?}");
     })
@@ -121,14 +143,14 @@ async fn expired_sessions_and_those_of_an_earlier_password_make_room() {
         let grace = place.register("grace@example.com").await;
         place.log_in(&ada).await;
         place.log_in(&grace).await;
-        place.clock.advance(LIFETIME);
+        place.clock.advance(TIMEOUTS.lifetime);
         place.log_in(&ada).await;
         let present = User { password_version: PasswordVersion(7), ..ada.clone() };
         let (good, _) = place.log_in(&present).await;
-        let next = Session::new(&present, place.clock.now());
-        place.sessions.make_room(&next).await.expect("works");
+        let (graces, _) = place.log_in(&grace).await;
+        place.sessions.make_room(&good).await.expect("works");
         assert_eq!(place.sessions_of(&ada).await, [good]);
-        assert_eq!(place.sessions_of(&grace).await.len(), 1, "somebody else's are left alone");
+        assert_eq!(place.sessions_of(&grace).await, [graces], "everybody's that have expired");
     })
     .await;
 }
@@ -141,8 +163,8 @@ async fn the_oldest_sessions_beyond_the_most_make_room() {
         for _ in 0..=SESSIONS_MAX {
             newest.insert(0, place.log_in(&ada).await.0);
         }
-        place.sessions.make_room(&Session::new(&ada, place.clock.now())).await.expect("works");
-        newest.truncate(SESSIONS_MAX as usize - 1);
+        place.sessions.make_room(&newest[0]).await.expect("works");
+        newest.truncate(SESSIONS_MAX as usize);
         assert_eq!(place.sessions_of(&ada).await, newest);
     })
     .await;

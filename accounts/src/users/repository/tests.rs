@@ -143,3 +143,51 @@ async fn an_administrator_with_a_known_address_is_promoted() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_password_is_replaced_only_in_the_version_that_is_named() {
+    let passwords = passwords();
+    let [first, second] =
+        [hash(&passwords, "correct horse battery").await, hash(&passwords, "another one").await];
+    on_each(async |users| {
+        let ada = user("ada@example.com", 1, 1);
+        users.create(&ada, Some(&first)).await.expect("new");
+        assert!(users.set_password(&ada, &second).await.expect("works"));
+        assert!(!users.set_password(&ada, &first).await.expect("works"), "of the version before");
+        users.rehash(&ada, &first).await.expect("works, and changes nothing");
+        let account = users.find_by_email(&ada.email).await.expect("works").expect("exists");
+        assert_eq!(account.password, Some(second.clone()));
+        assert_eq!(account.user.password_version.0, ada.password_version.0 + 1);
+        assert_eq!(account.user.version, ada.version.next());
+        users.rehash(&account.user, &first).await.expect("works");
+        let account = users.find_by_email(&ada.email).await.expect("works").expect("exists");
+        assert_eq!((account.password, account.user.version), (Some(first.clone()), Version(2)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn failures_are_counted_for_each_target_until_they_are_forgotten() {
+    let at = |second| Timestamp::from_second(second).expect("a time");
+    on_each(async |users| {
+        let [one, other] = [TargetKey([1; 32]), TargetKey([2; 32])];
+        assert_eq!(users.find_failures(one).await.expect("works"), None);
+        for count in 1..=3 {
+            assert_eq!(users.add_failure(one, at(100), at(0)).await.expect("works"), count);
+        }
+        assert_eq!(users.add_failure(other, at(200), at(0)).await.expect("works"), 1);
+        let kept = Failures { count: 3, last_at: at(100) };
+        assert_eq!(users.find_failures(one).await.expect("works"), Some(kept));
+
+        assert!(users.begin_attempt(one, kept, at(150)).await.expect("works"));
+        assert!(!users.begin_attempt(one, kept, at(150)).await.expect("works"), "it has begun");
+        let begun = Failures { count: 3, last_at: at(150) };
+        assert_eq!(users.find_failures(one).await.expect("works"), Some(begun));
+
+        users.add_failure(other, at(300), at(151)).await.expect("works");
+        assert_eq!(users.find_failures(one).await.expect("works"), None, "it was old");
+        users.forget_failures(other).await.expect("works");
+        assert_eq!(users.find_failures(other).await.expect("works"), None);
+    })
+    .await;
+}

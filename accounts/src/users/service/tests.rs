@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use mainstay::core::{Pii, RoleName, Subject};
+use mainstay::{
+    core::{Pii, RoleName, Scopes, Subject},
+    passwords::{PasswordCost, PasswordOptions},
+};
 use mainstay_testing::ManualClock;
 use uuid::Uuid;
 
@@ -12,8 +15,12 @@ use super::{
 };
 
 fn users() -> (Users, ManualClock) {
+    users_with(passwords())
+}
+
+fn users_with(passwords: Passwords) -> (Users, ManualClock) {
     let clock = ManualClock::new();
-    (Users::new(Arc::new(InMemory::default()), passwords(), Arc::new(clock.clone())), clock)
+    (Users::new(Arc::new(InMemory::default()), passwords, Arc::new(clock.clone())), clock)
 }
 
 async fn registered(users: &Users, email: &str) -> User {
@@ -21,7 +28,12 @@ async fn registered(users: &Users, email: &str) -> User {
 }
 
 fn caller(user: &User, roles: &[RoleName]) -> Caller {
-    Caller { subject: Subject(user.id.0), roles: roles.to_vec(), credential: Uuid::nil() }
+    Caller {
+        subject: Subject(user.id.0),
+        roles: roles.to_vec(),
+        credential: Uuid::nil(),
+        scopes: Scopes::All,
+    }
 }
 
 fn renamed(name: &str) -> Changes {
@@ -58,7 +70,7 @@ async fn only_the_right_password_of_an_account_that_has_one_verifies() {
         ("grace@example.com", PASSWORD, None),
         ("nobody@example.com", PASSWORD, None),
     ] {
-        let found = users.verify_password(&address(email), &secret(password)).await;
+        let found = users.log_in(&address(email), &secret(password)).await;
         assert_eq!(found.expect("not busy").as_ref(), expected, "{email}");
     }
 }
@@ -208,9 +220,9 @@ async fn a_promoted_account_has_only_the_new_password() {
     let made = users.create_admin(root).await.expect("not busy");
     assert_eq!(made, Administrator::Promoted(stranger.id));
     let email = address("root@example.com");
-    let old = users.verify_password(&email, &secret(PASSWORD)).await.expect("not busy");
+    let old = users.log_in(&email, &secret(PASSWORD)).await.expect("not busy");
     assert_eq!(old, None);
-    let new = users.verify_password(&email, &secret("another long password")).await;
+    let new = users.log_in(&email, &secret("another long password")).await;
     let admin = new.expect("not busy").expect("its password");
     assert_eq!((admin.role, admin.name), (Role::Admin, stranger.name));
     assert_ne!(admin.password_version, stranger.password_version);
@@ -223,4 +235,187 @@ async fn an_administrator_with_a_new_address_is_created() {
     let made = users.create_admin(NewAdmin { email, name, password: secret(PASSWORD) }).await;
     let Ok(Administrator::Created(id)) = made else { panic!("not created: {made:?}") };
     assert_eq!(users.get(id).await.expect("exists").role, Role::Admin);
+}
+
+#[tokio::test]
+async fn a_password_that_anybody_would_guess_is_refused() {
+    let (users, _) = users();
+    for password in ["passwordpassword", "000000000000000", "grace@example.com", "Grace Hopper 06"]
+    {
+        let name = UserName(Pii::new("Grace Hopper".to_owned()));
+        let password = Some(secret(password));
+        let refused = users.create(NewUser { name, password, ..person("grace@example.com") }).await;
+        assert!(matches!(refused, Err(CreateError::TooCommon)), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_is_made_anew_when_the_cost_has_risen() {
+    let kept = Arc::new(InMemory::default());
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
+    let cheap = Users::new(kept.clone(), passwords(), clock.clone());
+    let ada = registered(&cheap, "ada@example.com").await;
+    let cost = PasswordCost { passes: 3, ..PasswordCost::LEAST };
+    let dear = Passwords::new(PasswordOptions { cost, ..PasswordOptions::default() });
+    let stored = async || {
+        let account = kept.find_by_email(&ada.email).await.expect("works").expect("exists");
+        (account.password.expect("has one").to_phc(), account.user.password_version)
+    };
+    let (before, version) = stored().await;
+    let dear = Users::new(kept.clone(), dear, clock);
+    for (password, is_right) in [("not the right one", false), (PASSWORD, true), (PASSWORD, true)] {
+        let user = dear.log_in(&ada.email, &secret(password)).await.expect("not busy");
+        assert_eq!(user.is_some(), is_right);
+    }
+    let (after, same_version) = stored().await;
+    assert!(before.contains("t=1") && after.contains("t=3"), "{after}");
+    assert_eq!(same_version, version, "sessions go on");
+}
+
+/// Guesses once, and says how it was answered.
+async fn guess(users: &Users, email: &str) -> &'static str {
+    match users.log_in(&address(email), &secret("not the right one")).await {
+        Ok(None) => "wrong",
+        Ok(Some(_)) => "right",
+        Err(VerifyError::Delayed(_)) => "delayed",
+        Err(VerifyError::Locked) => "locked",
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn guessing_ends_after_a_hundred_failures_whoever_has_the_address() {
+    let (users, clock) = users();
+    registered(&users, "ada@example.com").await;
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let mut wrong = 0;
+        let mut waited = Duration::ZERO;
+        loop {
+            match guess(&users, email).await {
+                "wrong" => wrong += 1,
+                "delayed" => {
+                    clock.advance(Duration::from_secs(1));
+                    waited += Duration::from_secs(1);
+                }
+                ended => {
+                    assert_eq!(ended, "locked", "{email}");
+                    break;
+                }
+            }
+            assert!(wrong <= Failures::MAX, "{email}");
+        }
+        assert_eq!(wrong, Failures::MAX, "{email}");
+        assert!(waited > Duration::from_hours(19), "{waited:?} for {email}");
+        let right = users.log_in(&address(email), &secret(PASSWORD)).await;
+        assert!(matches!(right, Err(VerifyError::Locked)), "{right:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_forgets_the_failures() {
+    let (users, clock) = users();
+    let ada = registered(&users, "ada@example.com").await;
+    for _ in 0..3 {
+        for _ in 0..Failures::FREE {
+            assert_eq!(guess(&users, "ada@example.com").await, "wrong");
+        }
+        assert_eq!(guess(&users, "ada@example.com").await, "delayed");
+        clock.advance(Failures::WAIT_MIN);
+        let right = users.log_in(&ada.email, &secret(PASSWORD)).await.expect("it is looked at");
+        assert_eq!(right.as_ref(), Some(&ada));
+    }
+}
+
+#[tokio::test]
+async fn of_guesses_at_the_same_time_one_is_looked_at_once_there_were_failures() {
+    let (users, clock) = users();
+    registered(&users, "ada@example.com").await;
+    for _ in 0..Failures::FREE {
+        guess(&users, "ada@example.com").await;
+    }
+    clock.advance(Failures::WAIT_MIN);
+    let guesses = (0..16).map(|_| {
+        let users = users.clone();
+        tokio::spawn(async move { guess(&users, "ada@example.com").await })
+    });
+    let mut wrong = 0;
+    for guess in guesses.collect::<Vec<_>>() {
+        wrong += u32::from(guess.await.expect("no panic") == "wrong");
+    }
+    assert_eq!(wrong, 1);
+}
+
+#[tokio::test]
+async fn who_registers_an_address_does_not_inherit_the_failures_for_it() {
+    let (users, _) = users();
+    for _ in 0..Failures::FREE {
+        guess(&users, "ada@example.com").await;
+    }
+    assert_eq!(guess(&users, "ada@example.com").await, "delayed");
+    registered(&users, "ada@example.com").await;
+    assert_eq!(guess(&users, "ada@example.com").await, "wrong");
+}
+
+#[tokio::test]
+async fn an_operator_unlocks_an_account() {
+    let (users, _) = users();
+    registered(&users, "ada@example.com").await;
+    for email in ["ada@example.com", "nobody@example.com"] {
+        for _ in 0..=Failures::FREE {
+            guess(&users, email).await;
+        }
+        let is_known = email.starts_with("ada");
+        assert_eq!(users.unlock(&address(email)).await.expect("works"), is_known);
+        assert_eq!(guess(&users, email).await, "wrong");
+    }
+}
+
+fn change(current: &str, new: &str) -> PasswordChange {
+    PasswordChange { current: secret(current), new: secret(new) }
+}
+
+#[tokio::test]
+async fn a_password_is_replaced_by_who_knows_it() {
+    let (users, _) = users();
+    let ada = registered(&users, "ada@example.com").await;
+    let new = "battery staple correct";
+    let wrong = users.set_password(ada.id, change("not the right one", new)).await;
+    assert!(matches!(wrong, Err(SetPasswordError::WrongPassword)), "{wrong:?}");
+    let common = users.set_password(ada.id, change(PASSWORD, "passwordpassword")).await;
+    assert!(matches!(common, Err(SetPasswordError::TooCommon)), "{common:?}");
+    users.set_password(ada.id, change(PASSWORD, new)).await.expect("right");
+    let old = users.log_in(&ada.email, &secret(PASSWORD)).await.expect("not busy");
+    assert_eq!(old, None);
+    let user = users.log_in(&ada.email, &secret(new)).await.expect("not busy").expect("new");
+    assert_ne!(user.password_version, ada.password_version);
+}
+
+#[tokio::test]
+async fn a_lock_of_the_log_in_does_not_keep_the_owner_from_a_new_password() {
+    let (users, clock) = users();
+    let ada = registered(&users, "ada@example.com").await;
+    while guess(&users, "ada@example.com").await != "locked" {
+        clock.advance(Duration::from_mins(15));
+    }
+    let new = "battery staple correct";
+    users.set_password(ada.id, change(PASSWORD, new)).await.expect("another target");
+    let user = users.log_in(&ada.email, &secret(new)).await.expect("unlocked");
+    assert!(user.is_some());
+}
+
+#[tokio::test]
+async fn guesses_at_the_present_password_are_counted_too() {
+    let (users, clock) = users();
+    let ada = registered(&users, "ada@example.com").await;
+    let guess = async || {
+        let change = change("not the right one", "battery staple correct");
+        users.set_password(ada.id, change).await.expect_err("it is wrong")
+    };
+    for _ in 0..Failures::FREE {
+        assert!(matches!(guess().await, SetPasswordError::WrongPassword));
+    }
+    let delayed = guess().await;
+    assert!(matches!(delayed, SetPasswordError::Verify(VerifyError::Delayed(_))), "{delayed:?}");
+    clock.advance(Failures::WAIT_MIN);
+    users.set_password(ada.id, change(PASSWORD, "battery staple correct")).await.expect("right");
 }

@@ -201,7 +201,7 @@ pub(crate) async fn open_unmigrated(
         let explained = error.0;
         Failure::new(explained.what, explained.why, explained.fix)
     })?;
-    Ok(resources(database, overrides))
+    Ok(resources(database, options::passwords(framework), overrides))
 }
 
 /// Resources around an empty database in memory, for commands that only describe the service.
@@ -212,12 +212,12 @@ pub(crate) async fn offline() -> Result<Resources, Failure> {
     let database = Database::open(&url, &DatabaseOptions::default())
         .await
         .map_err(|error| Failure::unexpected("no database in memory", &error))?;
-    Ok(resources(database, &Overrides::default()))
+    Ok(resources(database, PasswordOptions::default(), &Overrides::default()))
 }
 
-fn resources(database: Database, overrides: &Overrides) -> Resources {
+fn resources(database: Database, passwords: PasswordOptions, overrides: &Overrides) -> Resources {
     let clock = overrides.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
-    let passwords = Passwords::new(overrides.passwords.unwrap_or_default());
+    let passwords = Passwords::new(overrides.passwords.unwrap_or(passwords));
     Resources { database, clock, passwords }
 }
 

@@ -60,8 +60,13 @@ pub trait Application: Sized + Send + Sync + 'static {
     }
 
     /// Runs one of [`commands`](Application::commands) on the migrated database.
-    fn run_command(name: &str, matches: &ArgMatches, resources: Resources) -> CommandFuture {
-        let _ = (matches, resources);
+    fn run_command(
+        name: &str,
+        matches: &ArgMatches,
+        resources: Resources,
+        settings: Self::Settings,
+    ) -> CommandFuture {
+        let _ = (matches, resources, settings);
         let failure = Failure::new(
             format!("the command `{name}` does nothing"),
             "it is declared in `Application::commands` and not handled in `run_command`",

@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use mainstay_store::{DatabaseOptions, DatabaseUrl};
 use mainstay_web::{
-    EdgeOptions,
+    EdgeOptions, Transport,
     edge::{Cors, ForwardedHeader, TrustedProxies},
     server::ServerOptions,
 };
 
 use super::{Application, Failure};
-use crate::config::{self, Framework, Hsts};
+use crate::{
+    config::{self, Framework, Hsts, SessionTransport},
+    passwords::{PasswordCost, PasswordOptions},
+};
 
 /// Two years: what browsers' preload lists ask for.
 const TRANSPORT_SECURITY: HeaderValue =
@@ -46,6 +49,10 @@ pub(super) fn edge<A: Application>(framework: &Framework) -> EdgeOptions {
                 .flat_map(|o| HeaderValue::try_from(o.as_str()))
                 .collect(),
         },
+        transport: match http.session_transport {
+            SessionTransport::Bearer => Transport::Bearer,
+            SessionTransport::Cookie => Transport::Cookie,
+        },
         transport_security: (http.hsts == Hsts::On).then_some(TRANSPORT_SECURITY),
         ..EdgeOptions::default()
     }
@@ -67,6 +74,16 @@ pub(super) fn server(framework: &Framework) -> ServerOptions {
 /// The probes outlive the API's drain and have none of their own.
 pub(super) fn ops_server(framework: &Framework) -> ServerOptions {
     ServerOptions { pre_drain: Duration::ZERO, drain_deadline: OPS_DRAIN, ..server(framework) }
+}
+
+pub(super) fn passwords(framework: &Framework) -> PasswordOptions {
+    let config::Passwords { memory_kib, passes, concurrency, queue_max } = framework.passwords;
+    let concurrency = concurrency.unwrap_or_else(PasswordOptions::cores);
+    PasswordOptions {
+        cost: PasswordCost { memory_kib, passes },
+        concurrency,
+        queue_max: queue_max.unwrap_or(PasswordOptions::default().queue_max),
+    }
 }
 
 pub(super) fn database(framework: &Framework) -> Result<(DatabaseUrl, DatabaseOptions), Failure> {

@@ -86,7 +86,7 @@ fn dispatch<A: Application>(
         Some((name, matches)) => block_on(async {
             let resources = app::open::<A>(&framework, &Overrides::default()).await?;
             let database = resources.database.clone();
-            let outcome = A::run_command(name, matches, resources).await;
+            let outcome = A::run_command(name, matches, resources, settings).await;
             database.close().await;
             outcome
         })??,

@@ -2,7 +2,8 @@
 
 use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Duration};
 
-use mainstay_core::RequestLog;
+use mainstay_core::{RequestLog, SecurityEvent, SecurityRecord};
+use mainstay_web::security;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -39,9 +40,11 @@ async fn serve<A: Application>(
     let mut stop = Stop::listen()?;
     let instance = Instance::start::<A>(framework, settings, log, Overrides::default()).await?;
     announce::<A>(framework, &instance);
+    security::record(SecurityRecord::new(SecurityEvent::Started));
     stop.asked().await;
     tracing::info!("draining");
     let drained = instance.stop().await;
+    security::record(SecurityRecord::new(SecurityEvent::Stopped));
     tracing::info!(
         completed = drained.completed,
         connections_aborted = drained.connections_aborted,

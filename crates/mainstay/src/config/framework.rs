@@ -31,6 +31,17 @@ choice! {
     }
 }
 
+choice! {
+    /// How the token of a session travels.
+    pub enum SessionTransport {
+        /// In `Authorization: Bearer`: for programs.
+        Bearer = "bearer",
+        /// In a cookie that scripts cannot read, with a check of where writes come from: for
+        /// browsers. Bearer tokens are still taken.
+        Cookie = "cookie",
+    }
+}
+
 section! {
     /// The API listener.
     pub struct Http in "http", check http_chain {
@@ -57,6 +68,8 @@ section! {
         forwarded_header: ForwardedHeader = "x-forwarded-for";
         /// Web origins whose pages may call the API.
         cors_origins: Vec<CorsOrigin> = "";
+        /// How the token of a session travels. `cookie` needs HTTPS at every name of the service.
+        session_transport: SessionTransport = "bearer";
         /// Whether answers tell browsers to use HTTPS only.
         hsts: Hsts = "off";
     }
@@ -155,6 +168,36 @@ section! {
     }
 }
 
+section! {
+    /// Password hashing with argon2id.
+    pub struct Passwords in "passwords", check password_cost {
+        /// Memory that one hash takes, in KiB. More costs an attacker more, and a log-in too.
+        memory_kib: u32 = "19456", range 7168..=1_048_576;
+        /// Passes over that memory. Hashes made at a lower cost are replaced at the next log-in.
+        passes: u32 = "2", range 1..=16;
+        /// Hashes computed at the same time; unset: one for each core.
+        concurrency: Option<usize> = "", range 1..=256;
+        /// Callers that may wait for their turn, the rest is refused at once; unset: 25 for each
+        /// core.
+        queue_max: Option<usize> = "", range 0..=10_000;
+    }
+}
+
+/// The settings of OWASP's Password Storage Cheat Sheet: the least memory in KiB for one pass, two,
+/// and so on; for more than five that of five.
+const PASSWORD_MEMORY_MIN: [u32; 5] = [47_104, 19_456, 12_288, 9216, 7168];
+
+fn password_cost(passwords: &Passwords, loader: &mut Loader) {
+    let row = (passwords.passes.max(1) as usize - 1).min(PASSWORD_MEMORY_MIN.len() - 1);
+    if passwords.memory_kib < PASSWORD_MEMORY_MIN[row] {
+        loader.conflict(
+            &["passwords.memory_kib", "passwords.passes"],
+            "a stolen hash would be cheaper to attack than OWASP allows",
+            "use 47104 and 1, 19456 and 2, 12288 and 3, 9216 and 4, 7168 and 5, or more",
+        );
+    }
+}
+
 /// The sections every service has, read together.
 #[derive(Clone, Debug)]
 pub struct Framework {
@@ -166,6 +209,8 @@ pub struct Framework {
     pub database: Database,
     /// `[limits]`
     pub limits: Limits,
+    /// `[passwords]`
+    pub passwords: Passwords,
     /// `[log]`
     pub log: Log,
     /// `[shutdown]`
@@ -180,6 +225,7 @@ impl Framework {
             ops: loader.section(),
             database: loader.section(),
             limits: loader.section(),
+            passwords: loader.section(),
             log: loader.section(),
             shutdown: loader.section(),
         };

@@ -8,8 +8,9 @@ use std::{
 };
 
 use mainstay_core::{Clock, RequestId, RequestLog, SystemClock, TraceContext};
+use mainstay_web::security::TARGET;
 use tracing::Dispatch;
-use tracing_subscriber::{Registry, layer::SubscriberExt as _};
+use tracing_subscriber::{Registry, filter::LevelFilter, layer::SubscriberExt as _};
 
 use super::{
     error::TelemetryError,
@@ -84,7 +85,9 @@ impl Telemetry {
     ) -> Self {
         let requests = RequestLines { sink: sink.clone(), format, client: config.client };
         let events = Events { sink: sink.clone(), format, clock, current };
-        let subscriber = Registry::default().with(config.level.0.clone()).with(events);
+        // Security events are not a matter of taste.
+        let levels = config.level.0.clone().with_target(TARGET, LevelFilter::INFO);
+        let subscriber = Registry::default().with(levels).with(events);
         Self { sink, requests: Arc::new(requests), dispatch: Dispatch::new(subscriber) }
     }
 

@@ -94,6 +94,20 @@ impl Database {
         Ok(self.write(sql, params).await?.changed)
     }
 
+    /// Runs a statement that writes, some time soon, for what is worth a write and no wait: when
+    /// something was last used. A failure is logged and nobody is told; what waits when the process
+    /// ends is lost.
+    ///
+    /// Needs a tokio runtime. Bounded by the queue of writes, like any other.
+    pub fn execute_later(&self, sql: &'static str, params: Vec<Value>) {
+        let database = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = database.execute(sql, params).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "late write failed");
+            }
+        });
+    }
+
     /// Runs `INSERT`, `UPDATE` or `DELETE … RETURNING`, durably, and returns its rows.
     ///
     /// A row that cannot be read as `T` is an error after the write has been committed.

@@ -12,6 +12,7 @@ use crate::{
         Access, DeadlineDecision, Draft, Limit, LimitDecision, LimitKey, Operation, Routes, Serve,
         Settled, SettledLimit,
     },
+    extract::Transport,
     openapi::{Document, Schemas},
 };
 
@@ -72,6 +73,7 @@ impl EdgeBuilder {
     pub fn build(self, options: EdgeOptions, parts: EdgeParts) -> Result<Edge, BuildErrors> {
         let mut settling = Settling {
             authenticator_codes: parts.authenticator.as_ref().map_or_else(Vec::new, |a| a.codes()),
+            scoped: parts.authenticator.as_ref().is_some_and(|a| a.is_scoped()),
             options: &options,
             schemas: Schemas::new(),
             mistakes: Vec::new(),
@@ -84,7 +86,7 @@ impl EdgeBuilder {
         settling.judge_names(&endpoints);
         let (router, resources) = settling.route(&endpoints);
         let Settling { schemas, mut mistakes, .. } = settling;
-        let document = Document::build(options.title, options.version, &endpoints, schemas);
+        let document = Document::build(&options, &endpoints, schemas);
         mistakes.extend(document.mistakes().iter().cloned());
         if !mistakes.is_empty() {
             return Err(BuildErrors(mistakes));
@@ -109,6 +111,8 @@ impl EdgeBuilder {
 struct Settling<'o> {
     options: &'o EdgeOptions,
     authenticator_codes: Vec<Code>,
+    /// Whether there are credentials that are not good for every endpoint.
+    scoped: bool,
     schemas: Schemas,
     mistakes: Vec<String>,
 }
@@ -140,6 +144,7 @@ impl Settling<'_> {
             name: draft.name,
             summary: draft.summary,
             access: draft.access,
+            scope: draft.scope,
             body: operation.body,
             parameters: operation.parameters,
             responses: operation.responses,
@@ -162,9 +167,13 @@ impl Settling<'_> {
         if !matches!(draft.limit, LimitDecision::Unlimited(_)) {
             codes.push(codes::RATE_LIMITED);
         }
+        if self.options.transport == Transport::Cookie && draft.method != Method::GET {
+            codes.push(codes::CROSS_SITE_REQUEST);
+        }
         if let Access::Allow(policy) = &draft.access {
             codes.push(codes::UNAUTHENTICATED);
-            codes.extend(policy.may_refuse().then_some(codes::FORBIDDEN));
+            let may_refuse = policy.may_refuse() || self.scoped;
+            codes.extend(may_refuse.then_some(codes::FORBIDDEN));
             codes.extend_from_slice(&self.authenticator_codes);
         }
     }
@@ -187,6 +196,9 @@ impl Settling<'_> {
             wrong.push(
                 "the handler takes `SignedIn`, so say `.allow(…)` instead of `.public()`".into(),
             );
+        }
+        if public && draft.scope.is_some() {
+            wrong.push("a public endpoint needs no scope".into());
         }
         if let LimitDecision::Own(limit) = &draft.limit {
             let seconds = limit.window.as_secs();

@@ -6,6 +6,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
 };
 
+use crate::extract::Transport;
+
 /// The origins whose pages may call. There is no wildcard: a page that may use a person's
 /// credential is named.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,8 @@ const ALLOWED: HeaderValue = HeaderValue::from_static(
      traceparent, tracestate, x-request-id",
 );
 
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+
 /// Browsers ask again after this many seconds; Chromium caps it at two hours.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
@@ -33,7 +37,12 @@ impl Cors {
     }
 
     /// What every answer carries once any origin is allowed.
-    pub(super) fn decorate(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    pub(super) fn decorate(
+        &self,
+        origin: Option<HeaderValue>,
+        transport: Transport,
+        headers: &mut HeaderMap,
+    ) {
         if self.origins.is_empty() {
             return;
         }
@@ -42,6 +51,9 @@ impl Cors {
         if let Some(origin) = origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            if transport == Transport::Cookie {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+            }
         }
     }
 

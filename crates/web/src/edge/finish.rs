@@ -9,21 +9,28 @@ use axum::{
 };
 
 use super::{Breach, Edge, arrival::X_REQUEST_ID, line::Line};
-use crate::{codes, endpoint::Settled, respond::Problem};
+use crate::{codes, endpoint::Settled, respond::Problem, security::observe_refusal};
 
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+
 /// The security headers of OWASP's REST cheat sheet.
-const SECURITY: [(HeaderName, HeaderValue); 4] = [
+const SECURITY: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        HeaderValue::from_static(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
     ),
+    // Cross-origin pages that may read an answer do so by CORS, which this leaves alone.
+    (CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
 ];
 
 /// Room in the map of an answer for everything the edge and a handler add, so that it never grows.
@@ -60,6 +67,9 @@ impl Finish {
         };
         if let Some(problem) = &problem {
             edge.observe(&line, problem);
+            if let Some(context) = &line.context {
+                observe_refusal(context, problem.code());
+            }
             response = problem.render(line.arrival.id.as_str());
             if self.version < Version::HTTP_2 && line.has_unread_body() {
                 // The rest of the body is not worth reading, so the connection ends here.
@@ -72,7 +82,7 @@ impl Finish {
         // those of the same name: a page may bring a policy of its own.
         let own = std::mem::replace(headers, edge.standing.clone());
         headers.extend(own);
-        edge.options.cors.decorate(self.origin, headers);
+        edge.options.cors.decorate(self.origin, edge.options.transport, headers);
         if let Some(rate) = line.rate.take() {
             headers.insert(RATELIMIT_POLICY, rate.policy);
             headers.insert(RATELIMIT, rate.state);

@@ -8,16 +8,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
+use mainstay_core::{SecurityEvent, SecurityRecord};
 use tokio::time::timeout_at;
 
 use super::{
-    Edge, Resource, conditional::IfNoneMatch, finish::Finish, head, line::Line, panic_guard,
+    Edge, Resource,
+    conditional::IfNoneMatch,
+    credential::{Credential, check_origin},
+    finish::Finish,
+    head,
+    line::Line,
+    panic_guard,
 };
 use crate::{
     codes,
     context::{CURRENT, Context},
     endpoint::{Access, LimitKey, Settled},
+    extract::Transport,
     respond::Problem,
+    security,
     server::Peer,
 };
 
@@ -71,6 +80,7 @@ impl Edge {
             deadline,
             path_ranges,
             body_timeout: self.options.body_timeout,
+            transport: self.options.transport,
             endpoint,
             caller: std::sync::OnceLock::new(),
             bytes_read: std::sync::atomic::AtomicU64::new(0),
@@ -92,13 +102,20 @@ impl Edge {
     ) -> Result<Response, Problem> {
         let endpoint = &context.endpoint;
         self.charge(endpoint, LimitKey::Client, line, context).await?;
+        let credential = Credential::of(request.headers(), context.transport);
+        if context.transport == Transport::Cookie {
+            check_origin(request, &credential, &self.options.cors)?;
+        }
         if let Access::Allow(policy) = &endpoint.access {
-            let caller = self.authenticate(request.headers()).await?;
+            let caller = self.authenticate(credential).await?;
             let caller = context.caller.get_or_init(|| caller);
             self.charge(endpoint, LimitKey::Principal, line, context).await?;
             let path = context.path_params(request.uri().path());
-            if !policy.permits(caller, path) {
+            if !policy.permits(caller, path) || !caller.scopes.permit(endpoint.scope) {
                 return Err(Problem::new(codes::FORBIDDEN));
+            }
+            if policy.is_by_role(caller, path) {
+                security::record(SecurityRecord::new(SecurityEvent::AdministratorActed));
             }
         }
         if !line.arrival.is_conditional {

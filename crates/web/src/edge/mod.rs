@@ -7,6 +7,7 @@ mod arrival;
 mod build;
 mod conditional;
 mod cors;
+mod credential;
 mod finish;
 mod head;
 mod life;
@@ -14,7 +15,6 @@ mod limit;
 mod line;
 mod options;
 mod panic_guard;
-mod principal;
 mod raw;
 mod service;
 
@@ -31,6 +31,7 @@ use axum::http::{HeaderMap, HeaderValue};
 pub use address::{ForwardedHeader, TrustedProxies};
 pub use build::{BuildErrors, EdgeBuilder};
 pub use cors::Cors;
+pub(crate) use credential::{Credential, SESSION_COOKIE};
 pub use options::{Breach, EdgeOptions, EdgeParts, ProblemObserver};
 pub use panic_guard::install_panic_hook;
 

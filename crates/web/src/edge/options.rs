@@ -6,6 +6,7 @@ use axum::http::HeaderValue;
 use mainstay_core::{Authenticator, Clock, Code, Limiter, RequestLog};
 
 use super::{address::TrustedProxies, cors::Cors};
+use crate::extract::Transport;
 
 /// What the edge needs from outside.
 #[derive(Clone)]
@@ -63,6 +64,8 @@ pub struct EdgeOptions {
     pub proxies: TrustedProxies,
     /// Which browsers' origins may call.
     pub cors: Cors,
+    /// How sessions travel.
+    pub transport: Transport,
     /// Whether to send `Strict-Transport-Security`, and with which value.
     pub transport_security: Option<HeaderValue>,
     /// What an undeclared code does.
@@ -86,6 +89,7 @@ impl Default for EdgeOptions {
             uri_bytes_max: 8192,
             proxies: TrustedProxies::default(),
             cors: Cors::default(),
+            transport: Transport::Bearer,
             transport_security: None,
             breach: Breach::Report,
             observer: None,

@@ -2,7 +2,9 @@
 
 use std::{any::Any, cell::RefCell, panic};
 
-use crate::{codes, respond::Problem};
+use mainstay_core::{SecurityEvent, SecurityRecord};
+
+use crate::{codes, respond::Problem, security};
 
 thread_local! {
     /// Where the last panic of this thread was; the hook writes it, the guard takes it.
@@ -17,6 +19,7 @@ pub fn install_panic_hook() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
         tracing::error!(place = place.as_deref().unwrap_or("unknown"), "panicked");
+        security::record(SecurityRecord::new(SecurityEvent::Crashed));
         PLACE.with(|slot| *slot.borrow_mut() = place);
     }));
 }

@@ -40,6 +40,7 @@ fn draft(path: &'static str, reason: &'static str) -> Draft {
         summary: None,
         describe: |_| {},
         access: Access::Public,
+        scope: None,
         limit: LimitDecision::Default,
         deadline: DeadlineDecision::Default,
         body_bytes_max: None,

@@ -3,6 +3,7 @@
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{extract::Request, http::Method, response::Response};
+use mainstay_core::ScopeName;
 
 use super::{
     access::{Access, Policy},
@@ -54,6 +55,7 @@ pub(crate) struct Draft {
     pub(crate) summary: Option<&'static str>,
     pub(crate) describe: fn(&mut Operation),
     pub(crate) access: Access,
+    pub(crate) scope: Option<ScopeName>,
     pub(crate) limit: LimitDecision,
     pub(crate) deadline: DeadlineDecision,
     pub(crate) body_bytes_max: Option<usize>,
@@ -106,6 +108,7 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
             // Replaced by `public` or `allow`, without which this value cannot be added to a route
             // table.
             access: Access::Public,
+            scope: None,
             limit: LimitDecision::Default,
             deadline: DeadlineDecision::Default,
             body_bytes_max: None,
@@ -137,6 +140,13 @@ impl<S, A> Endpoint<S, A> {
     /// One sentence for the documents.
     pub fn summary(mut self, sentence: &'static str) -> Self {
         self.draft.summary = Some(sentence);
+        self
+    }
+
+    /// Opens it to credentials that are good for this scope, an API key for instance. Without it,
+    /// only a credential that is good for everything is let in.
+    pub fn scope(mut self, scope: ScopeName) -> Self {
+        self.draft.scope = Some(scope);
         self
     }
 

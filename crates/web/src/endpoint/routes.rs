@@ -3,8 +3,7 @@
 use std::{fmt, time::Duration};
 
 use axum::http::Method;
-use mainstay_core::Code;
-use mainstay_core::Policy as LimitPolicy;
+use mainstay_core::{Code, Policy as LimitPolicy, ScopeName};
 
 use super::{
     access::Access,
@@ -109,6 +108,8 @@ pub(crate) struct Settled {
     pub(crate) name: &'static str,
     pub(crate) summary: Option<&'static str>,
     pub(crate) access: Access,
+    /// What a caller's credential has to be good for, unless it is good for everything.
+    pub(crate) scope: Option<ScopeName>,
     pub(crate) limit: SettledLimit,
     /// `None` only for a reason the table shows.
     pub(crate) deadline: Result<Duration, &'static str>,

@@ -3,20 +3,26 @@
 
 mod body;
 pub(crate) mod contracts;
+mod device;
 mod headers;
 mod if_match;
 mod path;
+mod presented;
 mod query;
 mod signed_in;
 mod state;
+mod transport;
 
 pub use body::Body;
+pub use device::Device;
 pub use headers::Headers;
 pub use if_match::IfMatch;
 pub use path::Path;
+pub use presented::Presented;
 pub use query::Query;
 pub use signed_in::SignedIn;
 pub use state::Use;
+pub use transport::Transport;
 
 use std::sync::Arc;
 

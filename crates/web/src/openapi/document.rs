@@ -7,7 +7,7 @@ use mainstay_core::Code;
 use serde_json::{Map, Value, json};
 
 use super::{operation, page, schemas::Schemas};
-use crate::{codes, endpoint::Settled};
+use crate::{codes, edge::EdgeOptions, endpoint::Settled};
 
 /// What an edge publishes about itself, rendered once at start-up.
 #[derive(Debug)]
@@ -21,18 +21,19 @@ pub struct Document {
 
 impl Document {
     pub(crate) fn build(
-        title: &str,
-        version: &str,
+        options: &EdgeOptions,
         endpoints: &[Arc<Settled>],
         schemas: Schemas,
     ) -> Self {
+        let EdgeOptions { title, version, transport, .. } = *options;
         let mut paths = Map::new();
         // A raw router has no contract to publish.
         for endpoint in endpoints.iter().filter(|endpoint| endpoint.raw.is_none()) {
             // OpenAPI has no sign for the rest of a path.
             let path = endpoint.path.replace("{*", "{");
             let item = paths.entry(path).or_insert_with(|| json!({}));
-            item[endpoint.method.as_str().to_ascii_lowercase()] = operation::render(endpoint);
+            item[endpoint.method.as_str().to_ascii_lowercase()] =
+                operation::render(endpoint, transport);
         }
         let (mut components, mut mistakes) = schemas.into_components();
         if components.insert("Problem".to_owned(), problem_schema()).is_some() {
@@ -44,7 +45,7 @@ impl Document {
             "paths": paths,
             "components": {
                 "schemas": components,
-                "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
+                "securitySchemes": operation::security_schemes(transport),
             },
         });
         let codes: BTreeSet<Code> = endpoints

@@ -7,10 +7,24 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     codes,
+    edge::SESSION_COOKIE,
     endpoint::{Access, Parameter, ResponseSpec, Settled, SettledLimit},
+    extract::Transport,
 };
 
-pub(super) fn render(endpoint: &Settled) -> Value {
+/// How callers sign in.
+pub(super) fn security_schemes(transport: Transport) -> Value {
+    let bearer = json!({ "type": "http", "scheme": "bearer" });
+    match transport {
+        Transport::Bearer => json!({ "bearer": bearer }),
+        Transport::Cookie => {
+            let cookie = json!({ "type": "apiKey", "in": "cookie", "name": SESSION_COOKIE });
+            json!({ "bearer": bearer, "cookie": cookie })
+        }
+    }
+}
+
+pub(super) fn render(endpoint: &Settled, transport: Transport) -> Value {
     let mut operation = json!({
         "operationId": format!("{}.{}", endpoint.module, endpoint.name),
         "tags": [endpoint.module],
@@ -39,7 +53,13 @@ pub(super) fn render(endpoint: &Settled) -> Value {
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
     if matches!(endpoint.access, Access::Allow(_)) {
-        operation["security"] = json!([{ "bearer": [] }]);
+        operation["security"] = match transport {
+            Transport::Bearer => json!([{ "bearer": [] }]),
+            Transport::Cookie => json!([{ "bearer": [] }, { "cookie": [] }]),
+        };
+    }
+    if let Some(scope) = endpoint.scope {
+        operation["x-scope"] = json!(scope.0);
     }
     if let SettledLimit::Limited { policy, .. } = &endpoint.limit {
         operation["x-rate-limit"] = json!({

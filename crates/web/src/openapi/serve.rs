@@ -48,8 +48,10 @@ struct Html;
 
 impl Media for Html {
     const TYPE: &'static str = "text/html; charset=utf-8";
-    const CONTENT_SECURITY_POLICY: Option<&'static str> =
-        Some("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+    const CONTENT_SECURITY_POLICY: Option<&'static str> = Some(concat!(
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; ",
+        "form-action 'none'; frame-ancestors 'none'",
+    ));
 }
 
 /// Bytes that were rendered at start-up.

@@ -2,8 +2,10 @@
 
 mod body;
 mod problem;
+mod session;
 mod tagged;
 
 pub use body::{Created, Json, NoContent, Page};
 pub use problem::Problem;
+pub use session::WithSession;
 pub use tagged::Tagged;

@@ -8,8 +8,8 @@ use std::{
 
 use mainstay_core::{
     Authenticator, BoxFault, Caller, CallerFuture, Clock, Code, Decision, Fault, Health,
-    HealthCheck, HealthFuture, Kind, Limiter, Policy, RequestLine, RequestLog, RoleName, Secret,
-    Subject, Timestamp, Verdict,
+    HealthCheck, HealthFuture, Kind, Limiter, Policy, RequestLine, RequestLog, RoleName, ScopeName,
+    Scopes, Secret, Subject, Timestamp, Verdict,
 };
 use uuid::Uuid;
 
@@ -98,24 +98,31 @@ impl Fault for NoSessions {
     }
 }
 
-/// Knows the credentials `alice` and `admin`; `broken` it cannot look up.
+/// Knows the credentials `alice` and `admin`, and `reader`, which is good for [`READ`] alone;
+/// `broken` it cannot look up.
 pub(crate) struct Credentials;
 
 impl Authenticator for Credentials {
     fn authenticate<'a>(&'a self, credential: &'a Secret<String>) -> CallerFuture<'a> {
         assert!(credential.reveal().len() <= 512, "longer ones are not worth a look");
-        let (subject, roles) = match credential.reveal().as_str() {
-            "alice" => (ALICE, vec![]),
-            "admin" => (ROOT, vec![ADMIN]),
+        let (subject, roles, scopes) = match credential.reveal().as_str() {
+            "alice" => (ALICE, vec![], Scopes::All),
+            "admin" => (ROOT, vec![ADMIN], Scopes::All),
+            "reader" => (ALICE, vec![], Scopes::Only(vec![READ])),
             "broken" => return Box::pin(async { Err(Box::new(NoSessions) as BoxFault) }),
             _ => return Box::pin(async { Ok(None) }),
         };
-        let caller = Caller { subject: Subject(subject), roles, credential: Uuid::nil() };
+        let subject = Subject(subject);
+        let caller = Caller { subject, roles, credential: Uuid::nil(), scopes };
         Box::pin(async move { Ok(Some(caller)) })
     }
 
     fn codes(&self) -> Vec<Code> {
         vec![SESSIONS_UNAVAILABLE]
+    }
+
+    fn is_scoped(&self) -> bool {
+        true
     }
 }
 

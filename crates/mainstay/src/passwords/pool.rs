@@ -6,41 +6,19 @@
 use std::{borrow::Cow, fmt, sync::Arc, thread, time::Duration};
 
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
+    Algorithm, Argon2, PasswordHasher as _, PasswordVerifier as _, Version,
     password_hash::{self, phc},
 };
 use mainstay_core::{Code, Fault, FaultSet, Secret};
 use mainstay_web::codes::OVERLOADED;
 use tokio::{sync::Semaphore, task};
+use unicode_normalization::UnicodeNormalization as _;
 
-/// OWASP's second choice for argon2id (Password Storage Cheat Sheet): 19 MiB and two passes.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
+use super::hash::{PasswordCost, PasswordHash};
 
 /// With some 25 hashes a second on a core, the last in the queue waits about a second: as long as
 /// [`PasswordsBusy`] asks those it turns away to wait.
 const QUEUE_PER_CORE: usize = 25;
-
-/// What one hash costs whoever computes it: this service once a log-in, an attacker once a guess.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PasswordCost {
-    /// 19 MiB and two passes: some 25 hashes a second on a core.
-    #[default]
-    Recommended,
-    /// The least argon2 allows. Protects nothing: for tests that are not about the cost.
-    Least,
-}
-
-impl PasswordCost {
-    fn params(self) -> Params {
-        let params = match self {
-            Self::Recommended => Params::new(MEMORY_KIB, PASSES, LANES, None),
-            Self::Least => Params::new(Params::MIN_M_COST, Params::MIN_T_COST, LANES, None),
-        };
-        params.expect("both are within argon2's bounds")
-    }
-}
 
 /// How much hashing there may be.
 #[derive(Clone, Copy, Debug)]
@@ -53,50 +31,22 @@ pub struct PasswordOptions {
     pub queue_max: usize,
 }
 
+impl PasswordOptions {
+    /// How many hashes the machine can compute at the same time.
+    pub(crate) fn cores() -> usize {
+        thread::available_parallelism().map_or(1, usize::from)
+    }
+}
+
 impl Default for PasswordOptions {
     /// One for each core.
     fn default() -> Self {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let cores = Self::cores();
         Self {
-            cost: PasswordCost::Recommended,
+            cost: PasswordCost::RECOMMENDED,
             concurrency: cores,
             queue_max: cores * QUEUE_PER_CORE,
         }
-    }
-}
-
-/// A hash as it is stored: a PHC string with the algorithm, its parameters and the salt.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(phc::PasswordHash);
-
-/// A stored text that is no password hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stored password hash is not a PHC string of argon2")]
-pub struct InvalidPasswordHash;
-
-impl PasswordHash {
-    /// Reads what [`to_phc`](Self::to_phc) wrote, or another argon2 implementation.
-    pub fn parse(text: &str) -> Result<Self, InvalidPasswordHash> {
-        let hash = phc::PasswordHash::new(text).map_err(|_| InvalidPasswordHash)?;
-        // What cannot be computed again is found here, so that no log-in meets it.
-        let is_argon2 = Algorithm::try_from(hash.algorithm.as_str()).is_ok();
-        let is_known_version = hash.version.is_none_or(|v| Version::try_from(v).is_ok());
-        let has_parameters = Params::try_from(&hash).is_ok();
-        let is_complete = hash.salt.is_some() && hash.hash.is_some();
-        (is_argon2 && is_known_version && has_parameters && is_complete)
-            .then_some(Self(hash))
-            .ok_or(InvalidPasswordHash)
-    }
-
-    /// The text to store. Do not log it: it can be attacked offline.
-    pub fn to_phc(&self) -> String {
-        self.0.to_string()
-    }
-}
-
-impl fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash(..)")
     }
 }
 
@@ -131,6 +81,7 @@ pub struct Passwords(Arc<Inner>);
 
 struct Inner {
     argon2: Argon2<'static>,
+    cost: PasswordCost,
     /// One permit for everybody who waits or is served.
     places: Arc<Semaphore>,
     /// One permit for everybody who is served; first come, first served.
@@ -147,16 +98,18 @@ impl Passwords {
     /// Starts no thread. Panics when the system has no random numbers.
     pub fn new(options: PasswordOptions) -> Self {
         let PasswordOptions { cost, concurrency, queue_max } = options;
-        let (params, concurrency) = (cost.params(), concurrency.max(1));
+        let concurrency = concurrency.max(1);
         Self(Arc::new(Inner {
-            nobody: hash_of_nothing(&params),
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            nobody: hash_of_nothing(cost),
+            argon2: cost.argon2(),
+            cost,
             places: Arc::new(Semaphore::new(concurrency + queue_max)),
             turns: Arc::new(Semaphore::new(concurrency)),
         }))
     }
 
-    /// Hashes a new password with a salt of its own. Refused at once when the queue is full.
+    /// Hashes a new password, normalised, with a salt of its own. Refused at once when the queue is
+    /// full.
     ///
     /// Dropping the future before its turn costs nothing; a hash that has begun is finished.
     pub async fn hash(&self, password: &Secret<String>) -> Result<PasswordHash, PasswordsBusy> {
@@ -185,6 +138,12 @@ impl Passwords {
         .await
     }
 
+    /// Whether a hash that has just been verified should be made anew with the same password, because
+    /// the cost has risen since it was made.
+    pub fn is_outdated(&self, hash: &PasswordHash) -> bool {
+        hash.is_cheaper_than(self.0.cost)
+    }
+
     /// Runs work on a blocking thread when its turn comes.
     async fn in_turn<T: Send + 'static>(
         &self,
@@ -193,7 +152,7 @@ impl Passwords {
     ) -> Result<T, PasswordsBusy> {
         let place = self.0.places.clone().try_acquire_owned().map_err(|_| PasswordsBusy)?;
         let turn = self.0.turns.clone().acquire_owned().await.map_err(|_| PasswordsBusy)?;
-        let (inner, password) = (self.0.clone(), password.clone());
+        let (inner, password) = (self.0.clone(), normalised(password));
         let working = task::spawn_blocking(move || {
             // Held until the work ends, even when nobody waits for it any longer: it is the work
             // that occupies the core.
@@ -216,14 +175,27 @@ impl fmt::Debug for Passwords {
     }
 }
 
-/// A hash with these parameters that no password has.
-fn hash_of_nothing(params: &Params) -> PasswordHash {
+/// The same password typed on another keyboard is the same: NFKC, by NIST SP 800-63B-4 section
+/// 3.1.1.2. Nothing is cut off.
+fn normalised(password: &Secret<String>) -> Secret<String> {
+    if password.reveal().is_ascii() {
+        return password.clone();
+    }
+    // Room for the longest result, so that no copy is left behind where the text grew: a character
+    // of at most three bytes becomes at most 18 of them (UAX #15 section 12.2).
+    let mut text = String::with_capacity(password.reveal().len() * 11);
+    text.extend(password.reveal().nfkc());
+    Secret::new(text)
+}
+
+/// A hash of this cost that no password has.
+fn hash_of_nothing(cost: PasswordCost) -> PasswordHash {
     let random = || password_hash::try_generate_salt().expect("the system has random numbers");
     let output = [random(), random()].concat();
     PasswordHash(phc::PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: params.try_into().expect("every parameter set has a text"),
+        params: (&cost.params()).try_into().expect("every parameter set has a text"),
         salt: Some(phc::Salt::new(&random()).expect("16 bytes are a salt")),
         hash: Some(phc::Output::new(&output).expect("32 bytes are an output")),
     })
@@ -240,7 +212,7 @@ mod tests {
     use super::*;
 
     fn cheap(concurrency: usize, queue_max: usize) -> Passwords {
-        Passwords::new(PasswordOptions { cost: PasswordCost::Least, concurrency, queue_max })
+        Passwords::new(PasswordOptions { cost: PasswordCost::LEAST, concurrency, queue_max })
     }
 
     fn secret(text: &str) -> Secret<String> {
@@ -307,23 +279,33 @@ mod tests {
         assert_eq!(passwords.verify(&password, None).await, Ok(false));
     }
 
-    #[test]
-    fn what_is_no_complete_argon2_hash_is_refused() {
-        for text in [
-            "",
-            "correct horse",
-            "$2b$12$abcdefghijklmnopqrstuv",
-            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ",
-            "$argon2id$v=18$m=19456,t=2,p=1$c2FsdHNhbHQ$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD",
-            "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD",
-        ] {
-            assert_eq!(PasswordHash::parse(text).err(), Some(InvalidPasswordHash), "{text}");
-        }
+    #[tokio::test]
+    async fn a_password_is_the_same_on_every_keyboard_and_whole() {
+        let passwords = cheap(1, 0);
+        let composed = "Gr\u{fc}\u{df}e aus K\u{f6}ln am Rhein";
+        let hash = passwords.hash(&secret(composed)).await.expect("not busy");
+        let same = async |text: &str| passwords.verify(&secret(text), Some(&hash)).await;
+        assert_eq!(same("Gru\u{308}\u{df}e aus Ko\u{308}ln am Rhein").await, Ok(true));
+        assert_eq!(same("Gr\u{fc}sse aus K\u{f6}ln am Rhein").await, Ok(false));
+
+        let long = "\u{1f511}".repeat(128);
+        let hash = passwords.hash(&secret(&long)).await.expect("not busy");
+        let same = async |text: &str| passwords.verify(&secret(text), Some(&hash)).await;
+        assert_eq!(same(&long).await, Ok(true));
+        assert_eq!(same(&long[..127 * 4]).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_hash_made_at_a_lower_cost_is_outdated() {
+        let cheap = cheap(1, 0);
+        let hash = cheap.hash(&secret("correct horse")).await.expect("not busy");
+        assert!(!cheap.is_outdated(&hash));
+        assert!(Passwords::new(PasswordOptions::default()).is_outdated(&hash));
     }
 
     #[test]
     fn a_hash_does_not_print_itself() {
-        let hash = hash_of_nothing(&Params::default());
+        let hash = hash_of_nothing(PasswordCost::LEAST);
         assert_eq!(format!("{hash:?}"), "PasswordHash(..)");
     }
 }

@@ -1,0 +1,118 @@
+//! What every repository of keys has to do, in memory and on a database.
+
+use std::time::Duration;
+
+use mainstay::{
+    core::{Clock, Precondition},
+    tokens::Token,
+};
+
+use super::{
+    super::{
+        model::NewKey,
+        tests::{Place, in_database, in_memory, wanted},
+    },
+    *,
+};
+use crate::users::{User, person};
+
+/// Holds each kind of repository against the same property.
+async fn on_each(property: impl AsyncFn(Place)) {
+    property(in_memory()).await;
+    property(in_database().await).await;
+}
+
+impl Place {
+    async fn register(&self, email: &str) -> User {
+        self.users.create(person(email)).await.expect("a free address")
+    }
+
+    async fn add(&self, user: &User, new: NewKey) -> (Key, TokenHash) {
+        let (key, token) = (Key::new(new, user, self.clock.now()), Token::generate().hash());
+        self.keys.create(&key, token).await.expect("there is room");
+        self.clock.advance(Duration::from_millis(1));
+        (key, token)
+    }
+
+    async fn keys_of(&self, user: &User) -> Vec<Key> {
+        self.keys.list(user.id).await.expect("works")
+    }
+}
+
+#[tokio::test]
+async fn a_key_comes_back_as_it_was_by_its_token_only() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        for scopes in [&Scope::ALL[..], &Scope::ALL[..1]] {
+            let (key, token) = place.add(&ada, wanted(scopes)).await;
+            assert_eq!(place.keys.find(token).await.expect("works"), Some(key));
+        }
+        let other = Token::generate().hash();
+        assert_eq!(place.keys.find(other).await.expect("works"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_is_one_users_and_newest_first() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let grace = place.register("grace@example.com").await;
+        let (first, _) = place.add(&ada, wanted(&Scope::ALL)).await;
+        place.add(&grace, wanted(&Scope::ALL)).await;
+        let (last, _) = place.add(&ada, wanted(&Scope::ALL)).await;
+        assert_eq!(place.keys_of(&ada).await, [last, first]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_is_removed_for_its_owner_or_whoever_may_remove_any() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let grace = place.register("grace@example.com").await;
+        for owner in [Some(ada.id), None] {
+            let (key, token) = place.add(&ada, wanted(&Scope::ALL)).await;
+            assert!(!place.keys.delete(key.id, Some(grace.id)).await.expect("works"));
+            assert!(place.keys.delete(key.id, owner).await.expect("works"));
+            assert!(!place.keys.delete(key.id, owner).await.expect("works"));
+            assert_eq!(place.keys.find(token).await.expect("works"), None);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_end_with_their_user_and_none_is_made_without() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        let (_, token) = place.add(&ada, wanted(&Scope::ALL)).await;
+        place.users.delete(ada.id, Precondition::Absent).await.expect("exists");
+        assert_eq!(place.keys.find(token).await.expect("works"), None);
+        let key = Key::new(wanted(&Scope::ALL), &ada, place.clock.now());
+        let refused = place.keys.create(&key, Token::generate().hash()).await;
+        assert!(matches!(refused, Err(CreateError::UserNotFound)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_good_keys_and_no_more() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        for _ in 0..KEYS_MAX {
+            place.add(&ada, wanted(&Scope::ALL)).await;
+        }
+        let key = Key::new(wanted(&Scope::ALL), &ada, place.clock.now());
+        let refused = place.keys.create(&key, Token::generate().hash()).await;
+        assert!(matches!(refused, Err(CreateError::TooMany)), "{refused:?}");
+        // Those that are no longer good leave room.
+        place.clock.advance(Duration::from_hours(240));
+        let (next, _) = place.add(&ada, wanted(&Scope::ALL)).await;
+        assert_eq!(place.keys_of(&ada).await, [next]);
+        let present = User { password_version: PasswordVersion(7), ..ada.clone() };
+        let (next, _) = place.add(&present, wanted(&Scope::ALL)).await;
+        assert_eq!(place.keys_of(&ada).await, [next]);
+    })
+    .await;
+}

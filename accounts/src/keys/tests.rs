@@ -1,0 +1,123 @@
+//! What the tests of this module share: people and keys kept in memory, and in a database.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use mainstay::{
+    core::{Pii, Timestamp},
+    tokens::TokenHash,
+};
+use mainstay_testing::ManualClock;
+use tempfile::TempDir;
+
+use super::{
+    error::CreateError,
+    model::{KEYS_MAX, Key, KeyId, KeyName, NewKey, Scope},
+    repository::{Answer, Repository, sql},
+};
+use crate::users::{self, UserId, Users};
+
+/// Keys in memory; those of a removed user are not there.
+pub(super) struct InMemory {
+    users: Arc<users::InMemory>,
+    keys: Mutex<Vec<(Key, TokenHash)>>,
+}
+
+impl InMemory {
+    fn kept(&self) -> MutexGuard<'_, Vec<(Key, TokenHash)>> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|(key, _)| self.users.holds(key.user));
+        keys
+    }
+}
+
+impl Repository for InMemory {
+    fn create<'a>(&'a self, key: &'a Key, token: TokenHash) -> Answer<'a, (), CreateError> {
+        Box::pin(async move {
+            if !self.users.holds(key.user) {
+                return Err(CreateError::UserNotFound);
+            }
+            let mut kept = self.kept();
+            kept.retain(|(other, _)| {
+                other.user != key.user
+                    || other.expires_at > key.created_at
+                        && other.password_version.0 >= key.password_version.0
+            });
+            if kept.iter().filter(|(other, _)| other.user == key.user).count() >= KEYS_MAX as usize
+            {
+                return Err(CreateError::TooMany);
+            }
+            kept.push((key.clone(), token));
+            Ok(())
+        })
+    }
+
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Key>> {
+        Box::pin(async move {
+            let kept = self.kept();
+            Ok(kept.iter().find(|(_, known)| *known == token).map(|(key, _)| key.clone()))
+        })
+    }
+
+    fn list(&self, user: UserId) -> Answer<'_, Vec<Key>> {
+        Box::pin(async move {
+            let kept = self.kept();
+            let own = kept.iter().map(|(key, _)| key).filter(|other| other.user == user);
+            let mut own: Vec<_> = own.cloned().collect();
+            own.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
+            Ok(own)
+        })
+    }
+
+    fn delete(&self, id: KeyId, user: Option<UserId>) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let mut kept = self.kept();
+            let before = kept.len();
+            kept.retain(|(key, _)| key.id != id || user.is_some_and(|user| key.user != user));
+            Ok(kept.len() < before)
+        })
+    }
+
+    fn note_use(&self, id: KeyId, now: Timestamp) {
+        let mut kept = self.kept();
+        kept.iter_mut()
+            .filter(|(key, _)| key.id == id)
+            .for_each(|(key, _)| key.last_used_at = Some(now));
+    }
+}
+
+/// Users and their keys, kept in one place.
+pub(super) struct Place {
+    pub(super) users: Users,
+    pub(super) keys: Arc<dyn Repository>,
+    pub(super) clock: ManualClock,
+    _folder: Option<TempDir>,
+}
+
+pub(super) fn in_memory() -> Place {
+    let clock = ManualClock::new();
+    let kept = Arc::new(users::InMemory::default());
+    let users = Users::new(kept.clone(), users::passwords(), Arc::new(clock.clone()));
+    let keys = Arc::new(InMemory { users: kept, keys: Mutex::default() });
+    Place { users, keys, clock, _folder: None }
+}
+
+pub(super) async fn in_database() -> Place {
+    let clock = ManualClock::new();
+    let (database, folder) = users::open_database().await;
+    let kept = users::sql(database.clone());
+    let users = Users::new(kept, users::passwords(), Arc::new(clock.clone()));
+    Place { users, keys: sql(database), clock, _folder: Some(folder) }
+}
+
+/// A key for ten days.
+pub(super) fn wanted(scopes: &[Scope]) -> NewKey {
+    NewKey {
+        user: None,
+        name: KeyName(Pii::new("deploy".to_owned())),
+        scopes: scopes.to_vec(),
+        lifetime: Duration::from_hours(240),
+    }
+}
