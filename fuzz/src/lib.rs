@@ -5,10 +5,12 @@
 
 mod forwarded;
 mod json_body;
+mod token;
 mod trace;
 
 pub use forwarded::forwarded;
 pub use json_body::json_body;
+pub use token::token;
 pub use trace::trace;
 
 /// A target by name; the folder in `corpus` and the binary in `targets` have the same one.
@@ -16,4 +18,4 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
 pub const TARGETS: &[Target] =
-    &[("forwarded", forwarded), ("json_body", json_body), ("trace", trace)];
+    &[("forwarded", forwarded), ("json_body", json_body), ("token", token), ("trace", trace)];

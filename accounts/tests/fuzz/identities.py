@@ -64,7 +64,10 @@ class Identity:
     def register(self):
         if IDENTITY == "admin":
             command = [PROGRAM, "admin", "create", "--email", self.email]
-            subprocess.run(command, input=PASSWORD, text=True, check=True, capture_output=True)
+            # Without an environment it takes the defaults, and so the database of the service.
+            subprocess.run(
+                command, input=PASSWORD, text=True, check=True, capture_output=True, env={}
+            )
         else:
             answer = self.create(ACCOUNTS, email=self.email, name="Fuzzer", password=PASSWORD)
             assert answer, "anybody can register"
@@ -83,6 +86,9 @@ class Identity:
             return
         if response.status_code == 401:
             self.token = None
+        elif response.status_code == 429:
+            # Wrong guesses have barred the account from whatever asks for its password.
+            self.token = self.email = None
         elif case.method == "DELETE" and response.status_code < 300:
             # A guess: not every deletion ends a session, and logging in anew does no harm.
             self.token = None

@@ -5,7 +5,7 @@ mod report;
 mod service;
 mod verdict;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -16,14 +16,11 @@ use self::{
 };
 use crate::{
     setup,
-    workspace::{Workspace, finish},
+    workspace::{Workspace, empty, finish},
 };
 
 /// The same run again and again, so that a change that breaks it is the cause. Any number would do.
 pub(crate) const SEED: u32 = 1;
-
-/// Published, and held by a test against what the service serves.
-const CONTRACT: &str = "accounts/openapi.json";
 
 /// The configuration of the tool and the module that signs in.
 const TOOLING: &str = "accounts/tests/fuzz";
@@ -39,29 +36,25 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 
 /// Runs the tool once per identity on one service. All of them run, whatever they find.
 pub(crate) fn fuzz(workspace: &Workspace, seed: u32) -> Result<()> {
-    let contract = fs::read_to_string(workspace.root.join(CONTRACT))
-        .with_context(|| format!("cannot read {CONTRACT}"))?;
-    let contract =
-        Contract::parse(&contract).with_context(|| format!("cannot parse {CONTRACT}"))?;
     let tool = setup::schemathesis(workspace)?;
     // The profile with checks of overflow, and the one the tests have built already.
     workspace.run(&["cargo", "build", "--package", "accounts"])?;
 
     let results = workspace.scratch("contract-fuzz");
-    fs::create_dir_all(&results)?;
+    empty(&results)?;
     let program = workspace.scratch("debug").join("accounts");
     let service = Service::start(&program, &results.join("service.log"))?;
+    let tooling = workspace.root.join(TOOLING);
+    let bench = Bench { tool, tooling, program, results, service, seed };
+    let contract = bench.publish()?;
     let mut runs = Vec::new();
     let mut problems = Vec::new();
     for identity in Identity::ALL {
         println!("\n{} with seed {seed}", identity.name());
-        let report = results.join(format!("{}.ndjson", identity.name()));
-        let mut command = service.command(&tool);
-        command.env("FUZZ_IDENTITY", identity.name()).env("FUZZ_PROGRAM", &program);
-        arguments(&mut command, workspace, &service, &report, seed);
-        if let Err(error) = finish(&mut command) {
+        if let Err(error) = bench.attack(identity) {
             problems.push(format!("{}: {error}", identity.name()));
         }
+        let report = bench.report(identity);
         let tally = Tally::read(&report)
             .with_context(|| format!("cannot read the report {}", report.display()))?;
         runs.push(Run { identity, tally });
@@ -71,24 +64,50 @@ pub(crate) fn fuzz(workspace: &Workspace, seed: u32) -> Result<()> {
     for problem in &problems {
         println!("{problem}");
     }
-    let place = results.display();
+    let place = bench.results.display();
     ensure!(problems.is_empty(), "{} problems; reports and log are in {place}", problems.len());
     Ok(())
 }
 
-fn arguments(
-    command: &mut Command,
-    workspace: &Workspace,
-    service: &Service,
-    report: &Path,
+/// The tool, the service and the place for what comes of them.
+struct Bench {
+    tool: PathBuf,
+    tooling: PathBuf,
+    program: PathBuf,
+    results: PathBuf,
+    service: Service,
     seed: u32,
-) {
-    let tooling = workspace.root.join(TOOLING);
-    command.env("FUZZ_SERVICE", service.url());
-    // Where the module that signs in is found; it leaves nothing compiled beside itself.
-    command.env("PYTHONPATH", &tooling).env("PYTHONDONTWRITEBYTECODE", "1");
-    command.arg("--config-file").arg(tooling.join("schemathesis.toml"));
-    command.arg("run").arg(workspace.root.join(CONTRACT)).args(["--url", service.url()]);
-    command.args(["--seed", &seed.to_string(), "--no-color"]);
-    command.args(["--report", "ndjson", "--report-ndjson-path"]).arg(report);
+}
+
+impl Bench {
+    /// Writes down the contract of what was built, which a test holds against the committed one.
+    fn publish(&self) -> Result<Contract> {
+        let output = self.service.command(&self.program).env_clear().arg("openapi").output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::write(self.contract(), &output.stdout)?;
+        let text = String::from_utf8(output.stdout).context("the contract is not UTF-8")?;
+        Contract::parse(&text).context("cannot parse the contract")
+    }
+
+    fn contract(&self) -> PathBuf {
+        self.results.join("openapi.json")
+    }
+
+    fn report(&self, identity: Identity) -> PathBuf {
+        self.results.join(format!("{}.ndjson", identity.name()))
+    }
+
+    fn attack(&self, identity: Identity) -> Result<()> {
+        let url = self.service.url();
+        let mut command = self.service.command(&self.tool);
+        command.env("FUZZ_IDENTITY", identity.name());
+        command.env("FUZZ_PROGRAM", &self.program).env("FUZZ_SERVICE", url);
+        // Where the module that signs in is found; it leaves nothing compiled beside itself.
+        command.env("PYTHONPATH", &self.tooling).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg("--config-file").arg(self.tooling.join("schemathesis.toml"));
+        command.arg("run").arg(self.contract()).args(["--url", url]);
+        command.args(["--seed", &self.seed.to_string(), "--no-color"]);
+        command.args(["--report", "ndjson", "--report-ndjson-path"]).arg(self.report(identity));
+        finish(&mut command)
+    }
 }
