@@ -80,7 +80,9 @@ fn one(workspace: &Workspace, target: &str, seconds: u32) -> Result<()> {
     // does; here is none of it.
     command.args(["--sanitizer", "none", "--target-dir"]).arg(workspace.scratch("fuzz"));
     command.arg(target).args([&found, &kept]).arg("--");
-    command.args([format!("-max_total_time={seconds}"), "-print_final_stats=1".to_owned()]);
+    command.arg(format!("-max_total_time={seconds}"));
+    // Else there is a line for every input that reached something new.
+    command.args(["-verbosity=0", "-print_final_stats=1"]);
     // The last one counts for libFuzzer, and cargo-fuzz passes one of its own first.
     command.arg(format!("-artifact_prefix={}/{target}-", findings.display()));
     finish(&mut command).with_context(|| {
