@@ -1,7 +1,9 @@
 //! Where the workspace is, and how a command is run in it.
 
 use std::{
-    path::PathBuf,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -26,7 +28,12 @@ impl Workspace {
 
     /// Where test processes leave the error codes they have seen.
     pub(crate) fn coverage(&self) -> PathBuf {
-        self.target.join("contract-coverage")
+        self.scratch("contract-coverage")
+    }
+
+    /// A folder of a task, below the one that `cargo clean` removes. It may not exist yet.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        self.target.join(name)
     }
 
     /// A command that starts at the root and waits for no input.
@@ -69,4 +76,32 @@ pub(crate) fn finish(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
     ensure!(status.success(), "`{shown}` failed: {status}");
     Ok(())
+}
+
+/// Makes a folder, or removes what is in it.
+pub(crate) fn empty(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot empty {}", folder.display()))
+        }
+        _ => fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[test]
+    fn an_emptied_folder_exists_and_holds_nothing() {
+        let folder = env::temp_dir().join(format!("xtask-empty-{}", std::process::id()));
+        empty(&folder).expect("a folder that is not there is made");
+        fs::write(folder.join("old"), "left over").expect("writable");
+        empty(&folder).expect("a folder that is there is emptied");
+        assert_eq!(fs::read_dir(&folder).expect("it exists").count(), 0);
+        fs::remove_dir(&folder).expect("ours to remove");
+    }
 }

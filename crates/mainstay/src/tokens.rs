@@ -44,7 +44,9 @@ impl Token {
     /// Takes a text that has the form of a token.
     pub fn parse(text: &Secret<String>) -> Option<Self> {
         let (body, check) = text.reveal().split_at_checked(LENGTH - CHECK_DIGITS)?;
-        let is_whole = body.starts_with(PREFIX) && check.chars().eq(checksum(body));
+        let digits = body.strip_prefix(PREFIX)?;
+        let is_whole = digits.bytes().all(|digit| digit.is_ascii_alphanumeric())
+            && check.chars().eq(checksum(body));
         is_whole.then(|| Self(text.clone()))
     }
 

@@ -67,6 +67,12 @@ const EDGES: &[Row] = &[
         why: "measuring a part alone needs that part",
     },
     Row {
+        from: "fuzz",
+        uses: &["core", "mainstay", "web"],
+        tests_use: &[],
+        why: "a target calls a parser alone, wherever that is; the service has none of its own",
+    },
+    Row {
         from: "xtask",
         uses: &[],
         tests_use: &[],

@@ -32,8 +32,8 @@ impl TrustedProxies {
     /// The right-most address that is not a trusted proxy's, beginning with the peer.
     ///
     /// A hop that cannot be read ends the search at the proxy that reported it: what stands further
-    /// left may have been written by anybody.
-    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// left may have been written by anybody. IPv4 in IPv6 (`::ffff:192.0.2.1`) is given as IPv4.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {
             return client;
