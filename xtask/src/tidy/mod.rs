@@ -1,6 +1,7 @@
 //! Tidy: the rules no compiler knows, as tests. Each rule is a row with its reason; see the tables
 //! in `edges`, `layers`, `sizes` and `hygiene`.
 
+mod asvs;
 mod documents;
 mod edges;
 mod hygiene;
