@@ -211,3 +211,32 @@ async fn a_caller_may_shorten_the_deadline_and_not_lengthen_it() {
     let call = registration(&app, "bob@example.com").header("request-timeout", "0.05");
     check(&call.send().await, 504, "DEADLINE_EXCEEDED", "behind a lock");
 }
+
+#[tokio::test]
+async fn every_answer_has_the_headers_of_a_careful_api() {
+    let app = start().await;
+    for (call, status) in [
+        (app.get("/openapi.json"), 200),
+        (app.get("/me"), 401),
+        (app.get("/nowhere"), 404),
+        (app.post("/users").body("application/json", "{"), 400),
+    ] {
+        let reply = call.send().await;
+        assert_eq!(reply.status.as_u16(), status);
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("server", ""),
+            ("x-powered-by", ""),
+        ] {
+            assert_eq!(reply.header(name), value, "{name} of a {status}");
+        }
+        let policy = reply.header("content-security-policy");
+        for part in ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(part), "{policy}");
+        }
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use mainstay::store::{Database, DatabaseOptions, params};
+use mainstay::{
+    security::SecurityEvent,
+    store::{Database, DatabaseOptions, params},
+};
 use mainstay_testing::{Call, Reply};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -255,4 +258,13 @@ async fn a_lock_and_an_exceeded_limit_are_events() {
     let ids: Vec<String> = expected.0.keys().cloned().collect();
     let ours = |line: &Value| ids.iter().any(|id| line["id"] == *id);
     expected.check(&lines.into_iter().filter(ours).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_event_is_documented() {
+    let page = include_str!("../../../docs/logging.md");
+    for event in SecurityEvent::ALL {
+        let row = format!("| `{}` |", event.name());
+        assert!(page.contains(&row), "docs/logging.md has no row for {}", event.name());
+    }
 }

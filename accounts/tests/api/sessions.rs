@@ -252,3 +252,54 @@ async fn an_account_has_100_sessions_and_then_loses_the_oldest() {
     check(&app, &[(&ada.token, false), (&last, true)], "the hundred and first").await;
     assert_eq!(sessions(&app, &last).await.len(), 100);
 }
+
+#[tokio::test]
+async fn the_list_tells_devices_apart_and_all_others_end_at_once() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    let mut tokens = vec![ada.token.clone()];
+    for user_agent in [firefox, "curl/8.5.0", "<script>zq</script>"] {
+        app.advance(Duration::from_secs(1));
+        let call = log_in_with(&app, &ada.email, PASSWORD).header("user-agent", user_agent);
+        tokens.push(text(&call.send().await.json()["token"]));
+    }
+    let listed = sessions(&app, &tokens[1]).await;
+    let devices: Vec<_> = listed.iter().map(|session| text(&session["device"])).collect();
+    assert_eq!(devices, ["unknown", "curl", "Firefox on Linux", "unknown"]);
+    let reply = app.delete("/sessions/others").bearer(&tokens[1]).send().await;
+    assert_outcome(&reply, 204, "", "all others");
+    let kept: Vec<_> = (0..4).map(|at| (tokens[at].as_str(), at == 1)).collect();
+    check(&app, &kept, "all but the one that asked").await;
+}
+
+#[tokio::test]
+async fn a_log_in_ends_the_session_that_it_is_sent_with() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    let other = ada.another_token(&app).await;
+    let wrong = log_in_with(&app, &ada.email, "not the right one").bearer(&ada.token).send().await;
+    assert_outcome(&wrong, 401, "INVALID_CREDENTIALS", "a slip");
+    check(&app, &[(&ada.token, true)], "a slip ends nothing").await;
+    let right = log_in_with(&app, &ada.email, PASSWORD).bearer(&ada.token).send().await;
+    let fresh = text(&right.json()["token"]);
+    check(&app, &[(&ada.token, false), (&other, true), (&fresh, true)], "a log-in").await;
+}
+
+#[tokio::test]
+async fn an_administrator_ends_the_sessions_of_anybody() {
+    let app = start().await;
+    let ada = Person::join(&app, "ada").await;
+    let other = ada.another_token(&app).await;
+    let eve = Person::join(&app, "eve").await;
+    let admin = Person::join_as_admin(&app, "root").await;
+    let end =
+        |id: &str, token: &str| app.delete(&format!("/users/{id}/sessions")).bearer(token).send();
+    assert_outcome(&end(&ada.id, &eve.token).await, 403, "FORBIDDEN", "a stranger");
+    check(&app, &[(&ada.token, true), (&other, true)], "after the attempt").await;
+    assert_outcome(&end(&ada.id, &admin.token).await, 204, "", "an administrator");
+    assert_outcome(&end(UNKNOWN_ID, &admin.token).await, 204, "", "nobody has none");
+    let ended =
+        [(&*ada.token, false), (&*other, false), (&*eve.token, true), (&*admin.token, true)];
+    check(&app, &ended, "nobody else's").await;
+}
