@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what is compared and measures it: run.sh [edge | startup | group-commit]
+# Builds what is compared and measures it: run.sh [edge | startup | group-commit | log-in]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 missing=()

@@ -3,6 +3,7 @@
 mod callgrind;
 mod group_commit;
 mod load;
+mod log_in;
 mod perf;
 mod process;
 mod side_by_side;
@@ -22,6 +23,9 @@ fn main() -> Result<()> {
     }
     if wanted("group-commit") {
         print(&group_commit::measure(folder.path())?);
+    }
+    if wanted("log-in") {
+        print(&log_in::measure(folder.path())?);
     }
     Ok(())
 }
