@@ -147,7 +147,8 @@ fn flood(folder: &Path) -> Result<String> {
     let ms = |times: &mut [Duration], percent| percentile(times, percent).as_secs_f64() * 1e3;
     Ok(format!(
         "{rate} log-ins a second on {cores} cores for {} s: {done} of {} done, by status \
-         {answers:?}\nreads meanwhile: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms; without log-ins p99 {:.2} ms",
+         {answers:?}\nreads meanwhile: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms; \
+         without log-ins p99 {:.2} ms",
         FLOOD.as_secs(),
         rate * FLOOD.as_secs() as u32,
         busy.len() as f64 / took.as_secs_f64(),

@@ -102,7 +102,11 @@ impl Edge {
     ) -> Result<Response, Problem> {
         let endpoint = &context.endpoint;
         self.charge(endpoint, LimitKey::Client, line, context).await?;
-        let credential = Credential::of(request.headers(), context.transport);
+        let credential = match (&endpoint.access, context.transport) {
+            // Nobody asks for it.
+            (Access::Public, Transport::Bearer) => Credential::Absent,
+            (_, transport) => Credential::of(request.headers(), transport),
+        };
         if context.transport == Transport::Cookie {
             check_origin(request, &credential, &self.options.cors)?;
         }
