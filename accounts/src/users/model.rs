@@ -176,10 +176,12 @@ pub(crate) struct PasswordChange {
 }
 
 /// What somebody who guesses passwords guesses at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Target<'a> {
-    /// The log-in of an address, whether anybody has it or not.
-    LogIn(&'a Email),
+    /// The log-in of an account, by whatever address it has.
+    LogIn(UserId),
+    /// The log-in of an address that nobody has, so that it is no different.
+    Nobody(&'a Email),
     /// The present password, asked for before it is replaced. Counted apart, so that whoever fails
     /// at the log-in does not keep the owner from replacing the password in a live session.
     Change(UserId),
@@ -187,9 +189,10 @@ pub(crate) enum Target<'a> {
 
 impl Target<'_> {
     /// What it is known by where failures are kept.
-    pub(crate) fn key(&self) -> TargetKey {
+    pub(crate) fn key(self) -> TargetKey {
         let digest = match self {
-            Self::LogIn(email) => Sha256::digest(format!("log-in {}", email.key().reveal())),
+            Self::LogIn(id) => Sha256::digest(format!("log-in {}", id.0)),
+            Self::Nobody(email) => Sha256::digest(format!("nobody {}", email.key().reveal())),
             Self::Change(id) => Sha256::digest(format!("change {}", id.0)),
         };
         TargetKey(digest.into())
@@ -200,22 +203,32 @@ impl Target<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TargetKey(pub(crate) [u8; 32]);
 
-/// Wrong passwords in a row for one target.
+/// Wrong passwords in a row for one target, those included that are being looked at: each attempt
+/// is counted before it is made, so that no number of them at the same time gets around the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failures {
     /// How many.
     pub(crate) count: u32,
-    /// When the last attempt began or failed.
+    /// When the last attempt began.
     pub(crate) last_at: Timestamp,
+}
+
+/// An attempt that has been counted as a failure, until it turns out to be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// At what.
+    pub(crate) target: TargetKey,
+    /// The failures before it.
+    pub(crate) before: Option<Failures>,
+    /// The failures with it.
+    pub(crate) counted: Failures,
 }
 
 /// Whether another attempt may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Yes, and as many at the same time as there are.
-    Trusted,
-    /// Yes, one at a time.
-    Suspected,
+    /// Yes.
+    Open,
     /// After this time.
     Waiting(Duration),
     /// No: the password opens nothing until its owner or an operator does something about it.
@@ -226,36 +239,43 @@ impl Failures {
     /// NIST SP 800-63B-4 section 3.2.2: at most 100 consecutive failures.
     pub(crate) const MAX: u32 = 100;
 
-    /// Attempts before anybody waits: every password that a person knows, each twice. Taste.
-    pub(crate) const FREE: u32 = 10;
+    /// Attempts before anybody waits, made one after the other or at the same time: every password
+    /// that a person knows, each twice, and a few programs that log in at the same moment. Taste.
+    pub(crate) const FREE: u32 = 20;
 
     /// The first wait; each further failure doubles it.
     pub(crate) const WAIT_MIN: Duration = Duration::from_secs(1);
+
+    /// The longest wait. All 100 failures then take an attacker 17 hours, and an owner who knows
+    /// the password has it in their hands to be first.
+    const WAIT_MAX: Duration = Duration::from_mins(15);
 
     /// How long failures are remembered after the last: half a year, in which the other half of
     /// 200 guesses gains nobody anything. Something has to bound what guesses at addresses that
     /// nobody has leave behind, and those that somebody has must not be told from them.
     pub(crate) const REMEMBERED: Duration = Duration::from_hours(182 * 24);
 
-    /// The longest wait. All 100 failures then take an attacker 20 hours, and an owner who knows
-    /// the password has it in their hands to be first.
-    const WAIT_MAX: Duration = Duration::from_mins(15);
-
     /// What holds now.
     pub(crate) fn standing(&self, now: Timestamp) -> Standing {
         if self.count >= Self::MAX {
             return Standing::Locked;
         }
-        let Some(doublings) = self.count.checked_sub(Self::FREE) else {
-            return Standing::Trusted;
-        };
+        let Some(doublings) = self.count.checked_sub(Self::FREE) else { return Standing::Open };
         let wait = (Self::WAIT_MIN * (1 << doublings.min(10))).min(Self::WAIT_MAX);
-        let over = now.duration_since(self.last_at);
-        match wait.checked_sub(over.unsigned_abs()) {
-            _ if over.is_negative() => Standing::Waiting(wait),
+        // A clock that was set back says nothing about how long ago it was, and nobody is to wait
+        // until it has caught up.
+        let Ok(over) = Duration::try_from(now.duration_since(self.last_at)) else {
+            return Standing::Open;
+        };
+        match wait.checked_sub(over) {
             Some(left) if !left.is_zero() => Standing::Waiting(left),
-            _ => Standing::Suspected,
+            _ => Standing::Open,
         }
+    }
+
+    /// These, or none yet, and an attempt that begins now.
+    pub(crate) fn and_one(seen: Option<Self>, now: Timestamp) -> Self {
+        Self { count: seen.map_or(0, |seen| seen.count) + 1, last_at: now }
     }
 }
 
@@ -376,30 +396,31 @@ mod tests {
     fn waits_grow_and_end_in_a_lock() {
         let waiting = |seconds| Standing::Waiting(Duration::from_secs(seconds));
         for (count, seconds_ago, expected) in [
-            (1, 0, Standing::Trusted),
-            (9, 0, Standing::Trusted),
-            (10, 0, waiting(1)),
-            (10, 1, Standing::Suspected),
-            (11, 1, waiting(1)),
-            (14, 0, waiting(16)),
+            (1, 0, Standing::Open),
+            (19, 0, Standing::Open),
+            (20, 0, waiting(1)),
+            (20, 1, Standing::Open),
+            (21, 1, waiting(1)),
+            (24, 0, waiting(16)),
             (99, 0, waiting(900)),
             (99, 899, waiting(1)),
-            (99, 900, Standing::Suspected),
+            (99, 900, Standing::Open),
             (100, 1_000_000, Standing::Locked),
-            // A clock that was set back makes nobody wait longer than the wait.
-            (99, -86_400, waiting(900)),
+            // The clock was set back.
+            (99, -86_400, Standing::Open),
         ] {
             assert_eq!(standing(count, seconds_ago), expected, "{count} failures");
         }
     }
 
     #[test]
-    fn a_target_is_an_address_in_any_case_and_not_its_owners_change() {
+    fn each_target_is_counted_apart() {
         let email = |text: &str| Email(Pii::new(text.to_owned()));
-        let key = |text: &str| Target::LogIn(&email(text)).key();
+        let key = |text: &str| Target::Nobody(&email(text)).key();
         assert_eq!(key("Ada@example.com"), key("ada@EXAMPLE.com"));
         assert_ne!(key("ada@example.com"), key("eve@example.com"));
         let id = UserId(Uuid::nil());
-        assert_ne!(Target::Change(id).key(), key(&id.0.to_string()));
+        assert_ne!(Target::Change(id).key(), Target::LogIn(id).key());
+        assert_ne!(Target::LogIn(id).key(), key(&id.0.to_string()));
     }
 }

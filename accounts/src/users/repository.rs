@@ -11,8 +11,8 @@ use mainstay::{
 use super::{
     error::{CreateError, UpdateError},
     model::{
-        Account, Email, Failures, PasswordVersion, Position, Role, TargetKey, User, UserId,
-        UserName, Version,
+        Account, Attempt, Email, Failures, PasswordVersion, Position, Role, TargetKey, User,
+        UserId, UserName, Version,
     },
 };
 
@@ -60,21 +60,18 @@ pub(crate) trait Repository: Send + Sync + 'static {
     /// The failures for a target, if there were any since the last success.
     fn find_failures(&self, target: TargetKey) -> Answer<'_, Option<Failures>>;
 
-    /// Begins an attempt now, if the failures are still those that were `seen`. Answers whether
-    /// they were: of several attempts at a time one begins.
-    fn begin_attempt(&self, target: TargetKey, seen: Failures, now: Timestamp) -> Answer<'_, bool>;
+    /// Counts an attempt, if the failures are still those it was judged by. Answers whether they
+    /// were: of several attempts at a time each is judged by those before it.
+    fn begin_attempt(&self, attempt: Attempt) -> Answer<'_, bool>;
 
-    /// Counts a failure, and answers how many there are. Forgets all that are older than
-    /// `forgotten`.
-    fn add_failure(
-        &self,
-        target: TargetKey,
-        now: Timestamp,
-        forgotten: Timestamp,
-    ) -> Answer<'_, u32>;
+    /// Takes an attempt back that was not made.
+    fn undo_attempt(&self, attempt: Attempt) -> Answer<'_, ()>;
 
-    /// Forgets the failures for a target.
-    fn forget_failures(&self, target: TargetKey) -> Answer<'_, ()>;
+    /// Forgets the failures for some targets.
+    fn forget_failures<'a>(&'a self, targets: &'a [TargetKey]) -> Answer<'a, ()>;
+
+    /// Forgets all failures that are older.
+    fn prune_failures(&self, before: Timestamp) -> Answer<'_, ()>;
 }
 
 /// Keeps users in a database.
@@ -185,38 +182,56 @@ impl Repository for Sql {
         Box::pin(self.0.query_optional(select, params![target.0.to_vec()]))
     }
 
-    fn begin_attempt(&self, target: TargetKey, seen: Failures, now: Timestamp) -> Answer<'_, bool> {
+    fn begin_attempt(&self, attempt: Attempt) -> Answer<'_, bool> {
+        let Attempt { target, before, counted } = attempt;
         Box::pin(async move {
-            let update = "UPDATE log_in_failures SET last_at = $4 \
-                          WHERE target = $1 AND failures = $2 AND last_at = $3";
-            let values = params![target.0.to_vec(), seen.count, seen.last_at, now];
-            Ok(self.0.execute(update, values).await? > 0)
+            let target = target.0.to_vec();
+            let changed = if let Some(before) = before {
+                let update = "UPDATE log_in_failures SET failures = $4, last_at = $5 \
+                              WHERE target = $1 AND failures = $2 AND last_at = $3";
+                let Failures { count, last_at } = before;
+                let values = params![target, count, last_at, counted.count, counted.last_at];
+                self.0.execute(update, values).await?
+            } else {
+                let insert = "INSERT INTO log_in_failures (target, failures, last_at) \
+                              VALUES ($1, $2, $3) ON CONFLICT (target) DO NOTHING";
+                self.0.execute(insert, params![target, counted.count, counted.last_at]).await?
+            };
+            Ok(changed > 0)
         })
     }
 
-    fn add_failure(
-        &self,
-        target: TargetKey,
-        now: Timestamp,
-        forgotten: Timestamp,
-    ) -> Answer<'_, u32> {
+    fn undo_attempt(&self, attempt: Attempt) -> Answer<'_, ()> {
+        let Attempt { target, before, counted } = attempt;
         Box::pin(async move {
-            let prune = "DELETE FROM log_in_failures WHERE last_at < $1";
-            self.0.execute(prune, params![forgotten]).await?;
-            let upsert = "INSERT INTO log_in_failures (target, failures, last_at) \
-                          VALUES ($1, 1, $2) ON CONFLICT (target) DO UPDATE SET \
-                          failures = log_in_failures.failures + 1, last_at = excluded.last_at \
-                          RETURNING failures, last_at";
-            let values = params![target.0.to_vec(), now];
-            let counted: Vec<Failures> = self.0.execute_returning(upsert, values).await?;
-            counted.first().map(|failures| failures.count).ok_or(StoreError::NotFound)
+            let target = || target.0.to_vec();
+            // Others may have begun since: their time stays.
+            let earlier = before.map_or(counted.last_at, |before| before.last_at);
+            let update = "UPDATE log_in_failures SET failures = failures - 1, \
+                          last_at = CASE WHEN last_at = $2 THEN $3 ELSE last_at END \
+                          WHERE target = $1 AND failures > 1";
+            if self.0.execute(update, params![target(), counted.last_at, earlier]).await? == 0 {
+                let delete = "DELETE FROM log_in_failures WHERE target = $1 AND failures = 1";
+                self.0.execute(delete, params![target()]).await?;
+            }
+            Ok(())
         })
     }
 
-    fn forget_failures(&self, target: TargetKey) -> Answer<'_, ()> {
+    fn forget_failures<'a>(&'a self, targets: &'a [TargetKey]) -> Answer<'a, ()> {
         Box::pin(async move {
-            let delete = "DELETE FROM log_in_failures WHERE target = $1";
-            self.0.execute(delete, params![target.0.to_vec()]).await?;
+            for target in targets {
+                let delete = "DELETE FROM log_in_failures WHERE target = $1";
+                self.0.execute(delete, params![target.0.to_vec()]).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn prune_failures(&self, before: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let delete = "DELETE FROM log_in_failures WHERE last_at < $1";
+            self.0.execute(delete, params![before]).await?;
             Ok(())
         })
     }

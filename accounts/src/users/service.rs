@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use mainstay::{
-    core::{Caller, Clock, Precondition, Secret, Subject},
+    core::{Caller, Clock, Precondition, Scopes, Secret, Subject},
     passwords::{Passwords, is_common},
     security::{SecurityEvent, SecurityRecord, record},
     store::StoreError,
@@ -15,9 +15,9 @@ use super::{
         UpdateError, VerifyError,
     },
     model::{
-        ADMIN, Account, Administrator, Change, Changes, Email, Failures, Listed, Listing, NewAdmin,
-        NewUser, PasswordChange, PasswordVersion, Position, Role, Standing, Target, TargetKey,
-        User, UserId, UserName, Version,
+        ADMIN, Account, Administrator, Attempt, Change, Changes, Email, Failures, Listed, Listing,
+        NewAdmin, NewUser, PasswordChange, PasswordVersion, Position, Role, Standing, Target, User,
+        UserId, UserName, Version,
     },
     repository::Repository,
 };
@@ -56,13 +56,6 @@ impl Users {
             user.password_version = PasswordVersion::NONE;
         }
         self.0.repository.create(&user, password.as_ref()).await?;
-        // Whoever guessed at the address before it was anybody's has not guessed at this password.
-        // Not before the account is made: then anybody could forget the failures for an address
-        // that is taken. And nothing that fails here unmakes the account.
-        let key = Target::LogIn(&user.email).key();
-        if let Ok(Some(_)) = self.0.repository.find_failures(key).await {
-            let _ = self.0.repository.forget_failures(key).await;
-        }
         record(SecurityRecord::about(SecurityEvent::UserCreated, user.id));
         Ok(user)
     }
@@ -78,6 +71,7 @@ impl Users {
         let password = self.0.passwords.hash(&new.password).await?;
         let admin = self.fresh(new.email, new.name, Role::Admin);
         let kept = self.0.repository.create_admin(&admin, &password).await?;
+        self.forget_failures(kept.id).await?;
         let become_one =
             if kept.id == admin.id { Administrator::Created } else { Administrator::Promoted };
         Ok(become_one(kept.id))
@@ -126,7 +120,9 @@ impl Users {
         condition: Precondition,
         caller: &Caller,
     ) -> Result<User, UpdateError> {
-        if changes.role != Change::Keep && !caller.has(ADMIN) {
+        // A key that leaked must not leave an administrator behind.
+        let gives_roles = caller.has(ADMIN) && caller.scopes == Scopes::All;
+        if changes.role != Change::Keep && !gives_roles {
             return Err(UpdateError::Forbidden);
         }
         // A lap is lost only to a change that was made, and the request's deadline ends the last.
@@ -178,7 +174,11 @@ impl Users {
         password: &Secret<String>,
     ) -> Result<Option<User>, VerifyError> {
         let account = self.0.repository.find_by_email(email).await?;
-        let verified = self.verify(Target::LogIn(email), account.as_ref(), password).await?;
+        let target = match &account {
+            Some(account) => Target::LogIn(account.user.id),
+            None => Target::Nobody(email),
+        };
+        let verified = self.verify(target, account.as_ref(), password).await?;
         let user = account.map(|account| account.user);
         let event =
             if verified { SecurityEvent::LoginSucceeded } else { SecurityEvent::LoginFailed };
@@ -198,7 +198,6 @@ impl Users {
         // The address may have gone to somebody else since.
         let account = account.filter(|account| account.user.id == id);
         if !self.verify(Target::Change(id), account.as_ref(), &current).await? {
-            record(SecurityRecord::about(SecurityEvent::PasswordChangeFailed, id));
             return Err(SetPasswordError::WrongPassword);
         }
         if is_too_common(&new, &user.email, &user.name) {
@@ -208,95 +207,101 @@ impl Users {
         if !self.0.repository.set_password(&user, &hash).await? {
             return Err(SetPasswordError::WrongPassword);
         }
-        self.0.repository.forget_failures(Target::LogIn(&user.email).key()).await?;
         record(SecurityRecord::about(SecurityEvent::PasswordChanged, id));
+        // The password is replaced, whatever becomes of this.
+        let _ = self.forget_failures(id).await;
         Ok(())
     }
 
     /// Forgets the failures to log in to an account, so that its password is looked at again.
     /// Answers whether there is such an account.
     pub(crate) async fn unlock(&self, email: &Email) -> Result<bool, StoreError> {
-        self.0.repository.forget_failures(Target::LogIn(email).key()).await?;
         let account = self.0.repository.find_by_email(email).await?;
         if let Some(account) = &account {
-            self.0.repository.forget_failures(Target::Change(account.user.id).key()).await?;
+            self.forget_failures(account.user.id).await?;
         }
         Ok(account.is_some())
     }
 
+    async fn forget_failures(&self, id: UserId) -> Result<(), StoreError> {
+        let targets = [Target::LogIn(id), Target::Change(id)].map(Target::key);
+        self.0.repository.forget_failures(&targets).await
+    }
+
     /// Looks at a password that may be a guess. The account may not exist.
+    ///
+    /// The attempt is counted first. A caller who leaves before the answer has made it.
     async fn verify(
         &self,
         target: Target<'_>,
         account: Option<&Account>,
         password: &Secret<String>,
     ) -> Result<bool, VerifyError> {
-        let key = target.key();
         let subject = account.map(|account| account.user.id.into());
-        self.admit(key, subject).await?;
+        let attempt = self.begin_attempt(target, subject).await?;
         let hash = account.and_then(|account| account.password.as_ref());
-        if !self.0.passwords.verify(password, hash).await? {
-            self.count_failure(key, subject).await?;
-            return Ok(false);
-        }
-        // Those that failed meanwhile were guesses of the same row.
-        if let Some(failures) = self.0.repository.find_failures(key).await? {
-            if failures.standing(self.0.clock.now()) == Standing::Locked {
-                return Err(VerifyError::Locked);
+        let verified = match self.0.passwords.verify(password, hash).await {
+            Ok(verified) => verified,
+            Err(busy) => {
+                // Nobody looked. If this fails too, the attempt counts.
+                let _ = self.0.repository.undo_attempt(attempt).await;
+                return Err(busy.into());
             }
-            self.0.repository.forget_failures(key).await?;
-        }
-        if let Some(account) = account {
-            self.renew_hash(account, password).await?;
-        }
-        Ok(true)
-    }
-
-    /// Whether another attempt may be made at a target.
-    async fn admit(&self, key: TargetKey, subject: Option<Subject>) -> Result<(), VerifyError> {
-        let Some(failures) = self.0.repository.find_failures(key).await? else { return Ok(()) };
-        let now = self.0.clock.now();
-        let refusal = match failures.standing(now) {
-            Standing::Trusted => return Ok(()),
-            Standing::Suspected if self.0.repository.begin_attempt(key, failures, now).await? => {
-                return Ok(());
-            }
-            // Another attempt was faster.
-            Standing::Suspected => VerifyError::Delayed(Failures::WAIT_MIN),
-            Standing::Waiting(wait) => VerifyError::Delayed(wait),
-            Standing::Locked => VerifyError::Locked,
         };
-        record(SecurityRecord { event: SecurityEvent::LoginDelayed, subject });
-        Err(refusal)
+        match account {
+            Some(account) if verified => {
+                self.forget_failures(account.user.id).await?;
+                self.renew_hash(account, password).await;
+            }
+            _ => tell_failure(target, attempt, subject),
+        }
+        Ok(verified)
     }
 
-    async fn count_failure(
+    /// Counts an attempt at a target, unless no other may be made now.
+    async fn begin_attempt(
         &self,
-        key: TargetKey,
+        target: Target<'_>,
         subject: Option<Subject>,
-    ) -> Result<(), StoreError> {
-        let now = self.0.clock.now();
-        let forgotten = now - Failures::REMEMBERED;
-        let count = self.0.repository.add_failure(key, now, forgotten).await?;
-        if count == Failures::MAX {
-            record(SecurityRecord { event: SecurityEvent::LoginLocked, subject });
+    ) -> Result<Attempt, VerifyError> {
+        let Inner { repository, clock, .. } = &*self.0;
+        let key = target.key();
+        // A lap is lost only to another attempt that was counted, and so many may be.
+        loop {
+            let (now, before) = (clock.now(), repository.find_failures(key).await?);
+            let refusal = match before.map_or(Standing::Open, |seen| seen.standing(now)) {
+                Standing::Waiting(wait) => VerifyError::Delayed(wait),
+                Standing::Locked => VerifyError::Locked,
+                Standing::Open => {
+                    let counted = Failures::and_one(before, now);
+                    let attempt = Attempt { target: key, before, counted };
+                    if repository.begin_attempt(attempt).await? {
+                        // One target in 256 makes room for those to come.
+                        if before.is_none() && key.0[0] == 0 {
+                            repository.prune_failures(now - Failures::REMEMBERED).await?;
+                        }
+                        return Ok(attempt);
+                    }
+                    continue;
+                }
+            };
+            let event = match target {
+                Target::Change(_) => SecurityEvent::PasswordChangeFailed,
+                Target::LogIn(_) | Target::Nobody(_) => SecurityEvent::LoginDelayed,
+            };
+            record(SecurityRecord { event, subject });
+            return Err(refusal);
         }
-        Ok(())
     }
 
     /// Hashes a password anew that has just been verified, when the cost has risen since. Not worth
     /// a refusal: the next log-in is as good.
-    async fn renew_hash(
-        &self,
-        account: &Account,
-        password: &Secret<String>,
-    ) -> Result<(), StoreError> {
+    async fn renew_hash(&self, account: &Account, password: &Secret<String>) {
         let passwords = &self.0.passwords;
         let outdated = account.password.as_ref().is_some_and(|hash| passwords.is_outdated(hash));
         if outdated && let Ok(hash) = passwords.hash(password).await {
-            self.0.repository.rehash(&account.user, &hash).await?;
+            let _ = self.0.repository.rehash(&account.user, &hash).await;
         }
-        Ok(())
     }
 
     fn fresh(&self, email: Email, name: UserName, role: Role) -> User {
@@ -312,6 +317,16 @@ impl Users {
             created_at,
         }
     }
+}
+
+/// Tells of a wrong password; that a log-in failed is told by the log-in.
+fn tell_failure(target: Target<'_>, attempt: Attempt, subject: Option<Subject>) {
+    let event = match target {
+        Target::Change(_) => SecurityEvent::PasswordChangeFailed,
+        _ if attempt.counted.count == Failures::MAX => SecurityEvent::LoginLocked,
+        _ => return,
+    };
+    record(SecurityRecord { event, subject });
 }
 
 /// What the service is called: nobody's password.

@@ -19,7 +19,8 @@ use crate::Accounts;
 use super::{
     error::{CreateError, UpdateError},
     model::{
-        Account, Email, Failures, NewUser, Position, TargetKey, User, UserId, UserName, Version,
+        Account, Attempt, Email, Failures, NewUser, Position, TargetKey, User, UserId, UserName,
+        Version,
     },
     repository::{Answer, Repository},
 };
@@ -200,36 +201,42 @@ impl Repository for InMemory {
         Box::pin(async move { Ok(self.failures().await.get(&target).copied()) })
     }
 
-    fn begin_attempt(&self, target: TargetKey, seen: Failures, now: Timestamp) -> Answer<'_, bool> {
+    fn begin_attempt(&self, attempt: Attempt) -> Answer<'_, bool> {
         Box::pin(async move {
             let mut failures = self.failures().await;
-            let known = failures.get_mut(&target).filter(|known| **known == seen);
-            let began = known.is_some();
-            if let Some(known) = known {
-                known.last_at = now;
+            let is_as_seen = failures.get(&attempt.target).copied() == attempt.before;
+            if is_as_seen {
+                failures.insert(attempt.target, attempt.counted);
             }
-            Ok(began)
+            Ok(is_as_seen)
         })
     }
 
-    fn add_failure(
-        &self,
-        target: TargetKey,
-        now: Timestamp,
-        forgotten: Timestamp,
-    ) -> Answer<'_, u32> {
+    fn undo_attempt(&self, attempt: Attempt) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut failures = self.failures().await;
-            failures.retain(|_, known| known.last_at >= forgotten);
-            let known = failures.entry(target).or_insert(Failures { count: 0, last_at: now });
-            *known = Failures { count: known.count + 1, last_at: now };
-            Ok(known.count)
+            let Some(known) = failures.get_mut(&attempt.target) else { return Ok(()) };
+            known.count -= 1;
+            if let Some(before) = attempt.before
+                && known.last_at == attempt.counted.last_at
+            {
+                known.last_at = before.last_at;
+            }
+            failures.retain(|_, known| known.count > 0);
+            Ok(())
         })
     }
 
-    fn forget_failures(&self, target: TargetKey) -> Answer<'_, ()> {
+    fn forget_failures<'a>(&'a self, targets: &'a [TargetKey]) -> Answer<'a, ()> {
         Box::pin(async move {
-            self.failures().await.remove(&target);
+            self.failures().await.retain(|target, _| !targets.contains(target));
+            Ok(())
+        })
+    }
+
+    fn prune_failures(&self, before: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.failures().await.retain(|_, known| known.last_at >= before);
             Ok(())
         })
     }

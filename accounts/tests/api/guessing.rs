@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use accounts::Accounts;
+use mainstay::passwords::{PasswordCost, PasswordOptions};
 use mainstay_testing::{Reply, TestApp};
 use serde_json::json;
 
@@ -59,6 +60,33 @@ async fn guesses_are_delayed_ever_longer_then_stopped_and_nobody_can_tell_who_ex
     }
 }
 
+#[tokio::test]
+async fn a_burst_of_guesses_from_many_addresses_gains_nothing_and_locks_nobody_out() {
+    let passwords = PasswordOptions {
+        cost: PasswordCost::LEAST,
+        queue_max: 1000,
+        ..PasswordOptions::default()
+    };
+    let options = options().with("MAINSTAY_HTTP__TRUSTED_PROXIES", "127.0.0.0/8");
+    let app = TestApp::start_with::<Accounts>(options.with_passwords(passwords)).await;
+    let ada = Person::join(&app, "ada").await;
+    let burst = (0..250).map(|at| {
+        let call = log_in_with(&app, &ada.email, WRONG);
+        let call = call.header("x-forwarded-for", &format!("198.51.100.{at}"));
+        tokio::spawn(async move { outcome(&call.send().await) })
+    });
+    let mut looked_at = 0;
+    for guess in burst.collect::<Vec<_>>() {
+        match guess.await.expect("no panic") {
+            (401, _) => looked_at += 1,
+            refused => assert_eq!(refused, (429, "TOO_MANY_FAILURES".to_owned())),
+        }
+    }
+    assert_eq!(looked_at, 20);
+    app.advance(Duration::from_secs(1));
+    assert_outcome(&log_in_with(&app, &ada.email, PASSWORD).send().await, 201, "", "the owner");
+}
+
 /// Guesses until the log-in of an account is locked.
 async fn lock(app: &TestApp, email: &str) {
     while guess(app, email).await.code() != "PASSWORD_LOCKED" {
@@ -104,15 +132,15 @@ async fn an_operator_opens_a_locked_log_in() {
 async fn failures_are_remembered_by_the_next_process_and_forgotten_by_a_success() {
     let app = start().await;
     let ada = Person::join(&app, "ada").await;
-    for _ in 0..10 {
+    for _ in 0..20 {
         assert_outcome(&guess(&app, &ada.email).await, 401, "INVALID_CREDENTIALS", "free");
     }
     let (_, folder) = app.stop().await;
     let app = TestApp::start_with::<Accounts>(options().in_folder(folder)).await;
-    assert_outcome(&guess(&app, &ada.email).await, 429, "TOO_MANY_FAILURES", "the eleventh");
+    assert_outcome(&guess(&app, &ada.email).await, 429, "TOO_MANY_FAILURES", "one more");
     app.advance(Duration::from_secs(2));
     assert_outcome(&log_in_with(&app, &ada.email, PASSWORD).send().await, 201, "", "the owner");
-    for _ in 0..10 {
+    for _ in 0..20 {
         assert_outcome(&guess(&app, &ada.email).await, 401, "INVALID_CREDENTIALS", "free again");
     }
 }
@@ -125,9 +153,18 @@ async fn a_stolen_session_does_not_open_the_present_password_to_guesses() {
         let body = json!({ "current": current, "new": "battery staple correct" });
         outcome(&app.post("/me/password").bearer(&ada.token).json(&body).send().await)
     };
-    for _ in 0..10 {
+    for at in 0..20 {
+        // Another address is no new beginning.
+        let email = json!({ "email": format!("ada{at}@example.com") });
+        let moved = app.patch(&ada.path()).bearer(&ada.token).json(&email).send().await;
+        assert_outcome(&moved, 200, "", "another address");
         assert_eq!(change(WRONG).await, (403, "WRONG_PASSWORD".to_owned()));
     }
     assert_eq!(change(WRONG).await, (429, "TOO_MANY_FAILURES".to_owned()));
-    assert_outcome(&guess(&app, &ada.email).await, 401, "INVALID_CREDENTIALS", "counted apart");
+    let counted_apart = guess(&app, "ada19@example.com").await;
+    assert_outcome(&counted_apart, 401, "INVALID_CREDENTIALS", "the log-in");
+    app.advance(Duration::from_secs(1));
+    let owner = log_in_with(&app, "ada19@example.com", PASSWORD).send().await;
+    assert_outcome(&owner, 201, "", "the owner");
+    assert_eq!(change(WRONG).await, (403, "WRONG_PASSWORD".to_owned()), "which forgets these too");
 }

@@ -142,7 +142,7 @@ async fn each_log_in_and_each_guess_leaves_its_event_whatever_is_filtered() {
     let mut scene = Scene::start().await;
     for email in [ADA, "nobody@example.com"] {
         let wrong = log_in(&scene.service, email, "not the right one");
-        for _ in 0..10 {
+        for _ in 0..20 {
             scene.expected.send("a guess", wrong.clone(), 401, &["authn_login_fail"]).await;
         }
         scene.expected.send("one too many", wrong, 429, &["authn_login_fail_max"]).await;

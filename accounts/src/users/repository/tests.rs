@@ -167,27 +167,50 @@ async fn a_password_is_replaced_only_in_the_version_that_is_named() {
 }
 
 #[tokio::test]
-async fn failures_are_counted_for_each_target_until_they_are_forgotten() {
+async fn an_attempt_is_counted_once_and_can_be_taken_back() {
+    let at = |second| Timestamp::from_second(second).expect("a time");
+    let failures = |count, second| Failures { count, last_at: at(second) };
+    on_each(async |users| {
+        let target = TargetKey([1; 32]);
+        let kept = async || users.find_failures(target).await.expect("works");
+        let attempt_at = async |before: Option<Failures>, second| {
+            let counted = Failures::and_one(before, at(second));
+            let attempt = Attempt { target, before, counted };
+            (users.begin_attempt(attempt).await.expect("works"), attempt)
+        };
+        assert_eq!(kept().await, None);
+        let (began, first) = attempt_at(None, 100).await;
+        assert!(began);
+        assert!(!attempt_at(None, 100).await.0, "another was counted since it was judged");
+        let (began, second) = attempt_at(Some(failures(1, 100)), 110).await;
+        assert!(began);
+        assert!(!attempt_at(Some(failures(1, 100)), 111).await.0);
+        assert_eq!(kept().await, Some(failures(2, 110)));
+
+        users.undo_attempt(first).await.expect("works");
+        assert_eq!(kept().await, Some(failures(1, 110)), "the later one's time stays");
+        users.undo_attempt(second).await.expect("works");
+        assert_eq!(kept().await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn failures_are_forgotten_by_target_or_by_age() {
     let at = |second| Timestamp::from_second(second).expect("a time");
     on_each(async |users| {
-        let [one, other] = [TargetKey([1; 32]), TargetKey([2; 32])];
-        assert_eq!(users.find_failures(one).await.expect("works"), None);
-        for count in 1..=3 {
-            assert_eq!(users.add_failure(one, at(100), at(0)).await.expect("works"), count);
+        let targets = [1, 2, 3].map(|byte| TargetKey([byte; 32]));
+        for (target, second) in targets.into_iter().zip([100, 200, 300]) {
+            let counted = Failures::and_one(None, at(second));
+            let attempt = Attempt { target, before: None, counted };
+            assert!(users.begin_attempt(attempt).await.expect("works"));
         }
-        assert_eq!(users.add_failure(other, at(200), at(0)).await.expect("works"), 1);
-        let kept = Failures { count: 3, last_at: at(100) };
-        assert_eq!(users.find_failures(one).await.expect("works"), Some(kept));
-
-        assert!(users.begin_attempt(one, kept, at(150)).await.expect("works"));
-        assert!(!users.begin_attempt(one, kept, at(150)).await.expect("works"), "it has begun");
-        let begun = Failures { count: 3, last_at: at(150) };
-        assert_eq!(users.find_failures(one).await.expect("works"), Some(begun));
-
-        users.add_failure(other, at(300), at(151)).await.expect("works");
-        assert_eq!(users.find_failures(one).await.expect("works"), None, "it was old");
-        users.forget_failures(other).await.expect("works");
-        assert_eq!(users.find_failures(other).await.expect("works"), None);
+        users.prune_failures(at(150)).await.expect("works");
+        users.forget_failures(&targets[..2]).await.expect("works");
+        for (target, is_kept) in targets.into_iter().zip([false, false, true]) {
+            let kept = users.find_failures(target).await.expect("works");
+            assert_eq!(kept.is_some(), is_kept);
+        }
     })
     .await;
 }
