@@ -13,8 +13,9 @@ use mainstay::{
 
 use crate::{
     config::Settings,
+    credential::Found,
     keys::{self, Keys},
-    sessions::{self, Found, Sessions, Timeouts},
+    sessions::{self, Sessions, Timeouts},
     users::{self, Administrator, Email, Users},
 };
 
@@ -120,11 +121,15 @@ impl Tokens {
             Found::Over => return Ok(None),
             Found::Nothing => {}
         }
-        let caller = self.keys.authenticate(&token).await?;
-        if caller.is_none() {
-            record(SecurityRecord::new(SecurityEvent::TokenReused));
+        match self.keys.authenticate(&token).await? {
+            Found::Caller(caller) => Ok(Some(caller)),
+            Found::Over => Ok(None),
+            Found::Nothing => {
+                // Well formed and nobody's: it was somebody's, or somebody tries.
+                record(SecurityRecord::new(SecurityEvent::TokenReused));
+                Ok(None)
+            }
         }
-        Ok(caller)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod app;
 mod config;
+mod credential;
 mod keys;
 mod sessions;
 mod users;

@@ -75,7 +75,7 @@ pub(crate) struct Key {
 }
 
 /// How old a note of the last use may be before it is written anew; see the sessions' own.
-const NOTE_AGE_MAX: Duration = Duration::from_mins(1);
+pub(crate) const NOTE_AGE_MAX: Duration = Duration::from_mins(1);
 
 impl Key {
     /// A key of a user.
@@ -97,11 +97,6 @@ impl Key {
         now < self.expires_at
             && self.user == user.id
             && self.password_version == user.password_version
-    }
-
-    /// Whether it is worth a note that it is used now.
-    pub(crate) fn is_noteworthy(&self, now: Timestamp) -> bool {
-        self.last_used_at.is_none_or(|noted| now >= noted + NOTE_AGE_MAX)
     }
 }
 

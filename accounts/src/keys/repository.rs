@@ -30,9 +30,8 @@ pub(crate) trait Repository: Send + Sync + 'static {
     /// A user's keys, newest first.
     fn list(&self, user: UserId) -> Answer<'_, Vec<Key>>;
 
-    /// Removes a key if it is this user's; of `None`, whoever's it is. Answers whether there was
-    /// one.
-    fn delete(&self, id: KeyId, user: Option<UserId>) -> Answer<'_, bool>;
+    /// Removes a key if it is this user's; of `None`, whoever's it is. Answers whose it was.
+    fn delete(&self, id: KeyId, user: Option<UserId>) -> Answer<'_, Option<UserId>>;
 
     /// Notes, some time soon, that a key was used.
     fn note_use(&self, id: KeyId, now: Timestamp);
@@ -76,8 +75,12 @@ impl Repository for Sql {
 
     fn find(&self, token: TokenHash) -> Answer<'_, Option<Key>> {
         let select = "SELECT id, user_id, name, scopes, password_version, created_at, expires_at, \
-                      last_used_at FROM keys WHERE token_hash = $1";
-        Box::pin(self.0.query_optional(select, params![token.as_bytes().to_vec()]))
+                      last_used_at, token_hash FROM keys WHERE token_hash = $1";
+        Box::pin(async move {
+            let found: Option<ByToken> =
+                self.0.query_optional(select, params![token.as_bytes().to_vec()]).await?;
+            Ok(found.filter(|found| found.token == Some(token)).map(|found| found.key))
+        })
     }
 
     fn list(&self, user: UserId) -> Answer<'_, Vec<Key>> {
@@ -87,22 +90,45 @@ impl Repository for Sql {
         Box::pin(self.0.query(select, params![user.0]))
     }
 
-    fn delete(&self, id: KeyId, user: Option<UserId>) -> Answer<'_, bool> {
+    fn delete(&self, id: KeyId, user: Option<UserId>) -> Answer<'_, Option<UserId>> {
         Box::pin(async move {
-            let changed = match user {
-                Some(user) => {
-                    let delete = "DELETE FROM keys WHERE id = $1 AND user_id = $2";
-                    self.0.execute(delete, params![id.0, user.0]).await?
-                }
-                None => self.0.execute("DELETE FROM keys WHERE id = $1", params![id.0]).await?,
+            let owners: Vec<Owner> = if let Some(user) = user {
+                let delete = "DELETE FROM keys WHERE id = $1 AND user_id = $2 RETURNING user_id";
+                self.0.execute_returning(delete, params![id.0, user.0]).await?
+            } else {
+                let delete = "DELETE FROM keys WHERE id = $1 RETURNING user_id";
+                self.0.execute_returning(delete, params![id.0]).await?
             };
-            Ok(changed > 0)
+            Ok(owners.first().map(|owner| owner.0))
         })
     }
 
     fn note_use(&self, id: KeyId, now: Timestamp) {
         let update = "UPDATE keys SET last_used_at = $2 WHERE id = $1";
         self.0.execute_later(update, params![id.0, now]);
+    }
+}
+
+/// A key with the hash it was found by. An index compares byte by byte; what counts is the
+/// comparison in constant time after it.
+struct ByToken {
+    key: Key,
+    token: Option<TokenHash>,
+}
+
+impl FromRow for ByToken {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let token = TokenHash::from_stored(&row.get::<Vec<u8>>("token_hash")?);
+        Ok(Self { key: Key::from_row(row)?, token })
+    }
+}
+
+/// Whose a key is.
+struct Owner(UserId);
+
+impl FromRow for Owner {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(UserId(row.get("user_id")?)))
     }
 }
 

@@ -11,10 +11,13 @@ use mainstay::{
 
 use super::{
     error::{CreateError, DeleteError, ListError},
-    model::{Key, KeyId, NewKey},
+    model::{Key, KeyId, NOTE_AGE_MAX, NewKey},
     repository::Repository,
 };
-use crate::users::{ADMIN, User, UserId, Users};
+use crate::{
+    credential::{Found, Uses},
+    users::{ADMIN, User, UserId, Users},
+};
 
 /// Everything one can ask of this module. Clones share it.
 #[derive(Clone)]
@@ -24,6 +27,7 @@ struct Inner {
     repository: Arc<dyn Repository>,
     users: Users,
     clock: Arc<dyn Clock>,
+    uses: Uses,
 }
 
 impl Keys {
@@ -33,7 +37,7 @@ impl Keys {
         users: Users,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self(Arc::new(Inner { repository, users, clock }))
+        Self(Arc::new(Inner { repository, users, clock, uses: Uses::default() }))
     }
 
     /// Makes a key. The token is not kept: this is the only time it can be told.
@@ -63,6 +67,9 @@ impl Keys {
         if !is_own && !user.is_machine() {
             return Err(CreateError::NotAMachine);
         }
+        if !is_own {
+            record(SecurityRecord::about(SecurityEvent::AdministratorActed, owner));
+        }
         Ok(user)
     }
 
@@ -74,8 +81,11 @@ impl Keys {
         caller: &Caller,
     ) -> Result<Vec<Key>, ListError> {
         let owner = owner.unwrap_or(caller.subject.into());
-        if owner != caller.subject.into() && !caller.has(ADMIN) {
-            return Err(ListError::Forbidden);
+        if owner != caller.subject.into() {
+            if !caller.has(ADMIN) {
+                return Err(ListError::Forbidden);
+            }
+            record(SecurityRecord::about(SecurityEvent::AdministratorActed, owner));
         }
         let now = self.0.clock.now();
         let Some(user) = self.0.users.find(owner).await? else { return Ok(Vec::new()) };
@@ -87,25 +97,29 @@ impl Keys {
     /// Removes one of the caller's keys, or for an administrator anybody's.
     pub(crate) async fn delete(&self, id: KeyId, caller: &Caller) -> Result<(), DeleteError> {
         let owner = (!caller.has(ADMIN)).then(|| caller.subject.into());
-        if !self.0.repository.delete(id, owner).await? {
-            return Err(DeleteError::NotFound);
+        let owner = self.0.repository.delete(id, owner).await?.ok_or(DeleteError::NotFound)?;
+        if owner != caller.subject.into() {
+            record(SecurityRecord::about(SecurityEvent::AdministratorActed, owner));
         }
-        record(SecurityRecord::new(SecurityEvent::TokenRevoked));
+        record(SecurityRecord::about(SecurityEvent::TokenRevoked, owner));
         Ok(())
     }
 
     /// The caller that a token stands for, if it is one of a key. The user is read anew each time,
     /// as for a session.
-    pub(crate) async fn authenticate(&self, token: &Token) -> Result<Option<Caller>, StoreError> {
-        let Inner { repository, users, clock } = &*self.0;
-        let Some(key) = repository.find(token.hash()).await? else { return Ok(None) };
+    pub(crate) async fn authenticate(&self, token: &Token) -> Result<Found, StoreError> {
+        let Inner { repository, users, clock, uses } = &*self.0;
+        let Some(key) = repository.find(token.hash()).await? else { return Ok(Found::Nothing) };
         let now = clock.now();
         let user = users.find(key.user).await?.filter(|user| key.is_good(user, now));
-        let Some(user) = user else { return Ok(None) };
-        if key.is_noteworthy(now) {
+        let Some(user) = user else {
+            record(SecurityRecord::about(SecurityEvent::TokenReused, key.user));
+            return Ok(Found::Over);
+        };
+        if uses.is_due(key.id.0, key.last_used_at, now, NOTE_AGE_MAX) {
             repository.note_use(key.id, now);
         }
-        Ok(Some(Caller {
+        Ok(Found::Caller(Caller {
             subject: user.id.into(),
             roles: user.role.names(),
             credential: key.id.0,

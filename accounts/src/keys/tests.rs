@@ -71,12 +71,13 @@ impl Repository for InMemory {
         })
     }
 
-    fn delete(&self, id: KeyId, user: Option<UserId>) -> Answer<'_, bool> {
+    fn delete(&self, id: KeyId, user: Option<UserId>) -> Answer<'_, Option<UserId>> {
         Box::pin(async move {
             let mut kept = self.kept();
-            let before = kept.len();
-            kept.retain(|(key, _)| key.id != id || user.is_some_and(|user| key.user != user));
-            Ok(kept.len() < before)
+            let is_it = |key: &Key| key.id == id && user.is_none_or(|user| key.user == user);
+            let owner = kept.iter().find(|(key, _)| is_it(key)).map(|(key, _)| key.user);
+            kept.retain(|(key, _)| !is_it(key));
+            Ok(owner)
         })
     }
 

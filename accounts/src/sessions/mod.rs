@@ -9,7 +9,7 @@ mod service;
 mod tests;
 mod wire;
 
-pub(crate) use model::{Found, Timeouts};
+pub(crate) use model::Timeouts;
 pub(crate) use repository::sql;
 pub(crate) use routes::routes;
 pub(crate) use service::Sessions;

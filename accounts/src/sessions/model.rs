@@ -21,7 +21,7 @@ pub(crate) struct Timeouts {
 impl Timeouts {
     /// How old a note of the last use may be before it is written anew: precise enough for people,
     /// and one write a minute for a client that asks all the time.
-    fn note_age_max(self) -> Duration {
+    pub(crate) fn note_age_max(self) -> Duration {
         (self.idle / 10).min(Duration::from_mins(1))
     }
 }
@@ -62,17 +62,6 @@ pub(crate) struct Origin {
     pub(crate) device: String,
     /// The credential it already has, good or not.
     pub(crate) presented: Option<Secret<String>>,
-}
-
-/// What a token turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// No session's.
-    Nothing,
-    /// That of a session which signs nobody in any longer.
-    Over,
-    /// Somebody's.
-    Caller(Caller),
 }
 
 /// Somebody who is signed in.
@@ -121,10 +110,5 @@ impl Session {
     /// Whether it was made with the password that `user` has.
     pub(crate) fn is_of(&self, user: &User) -> bool {
         self.user == user.id && self.password_version == user.password_version
-    }
-
-    /// Whether it is worth a note that it is used now.
-    pub(crate) fn is_noteworthy(&self, now: Timestamp, timeouts: Timeouts) -> bool {
-        now >= self.last_used_at + timeouts.note_age_max()
     }
 }

@@ -82,13 +82,16 @@ impl Repository for Sql {
     fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()> {
         Box::pin(async move {
             let prune = "DELETE FROM sessions WHERE expires_at <= $2 OR user_id = $1 \
-                         AND (password_version < $3 OR id NOT IN (SELECT id FROM sessions \
-                         WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $4))";
+                         AND id <> $5 AND (password_version < $3 OR id NOT IN \
+                         (SELECT id FROM sessions WHERE user_id = $1 AND id <> $5 \
+                         ORDER BY created_at DESC, id DESC LIMIT $4))";
             let values = params![
                 session.user.0,
                 session.created_at,
                 session.password_version.0,
-                SESSIONS_MAX,
+                SESSIONS_MAX - 1,
+                // Not the oldest, even if the clock was set back.
+                session.id.0,
             ];
             self.0.execute(prune, values).await?;
             Ok(())
@@ -97,9 +100,12 @@ impl Repository for Sql {
 
     fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>> {
         let select = "SELECT id, user_id, password_version, device, created_at, last_used_at, \
-                      expires_at \
-                      FROM sessions WHERE token_hash = $1";
-        Box::pin(self.0.query_optional(select, params![token.as_bytes().to_vec()]))
+                      expires_at, token_hash FROM sessions WHERE token_hash = $1";
+        Box::pin(async move {
+            let found: Option<ByToken> =
+                self.0.query_optional(select, params![token.as_bytes().to_vec()]).await?;
+            Ok(found.filter(|found| found.token == Some(token)).map(|found| found.session))
+        })
     }
 
     fn list(&self, user: UserId) -> Answer<'_, Vec<Session>> {
@@ -142,6 +148,20 @@ impl Repository for Sql {
             self.0.execute("DELETE FROM sessions WHERE user_id = $1", params![user.0]).await?;
             Ok(())
         })
+    }
+}
+
+/// A session with the hash it was found by. An index compares byte by byte; what counts is the
+/// comparison in constant time after it.
+struct ByToken {
+    session: Session,
+    token: Option<TokenHash>,
+}
+
+impl FromRow for ByToken {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let token = TokenHash::from_stored(&row.get::<Vec<u8>>("token_hash")?);
+        Ok(Self { session: Session::from_row(row)?, token })
     }
 }
 

@@ -11,10 +11,13 @@ use mainstay::{
 
 use super::{
     error::{CreateError, DeleteError},
-    model::{Credentials, Found, Origin, Session, SessionId, Timeouts},
+    model::{Credentials, Origin, Session, SessionId, Timeouts},
     repository::Repository,
 };
-use crate::users::{UserId, Users};
+use crate::{
+    credential::{Found, Uses},
+    users::{UserId, Users},
+};
 
 /// Everything one can ask of this module. Clones share it.
 #[derive(Clone)]
@@ -25,6 +28,7 @@ struct Inner {
     users: Users,
     clock: Arc<dyn Clock>,
     timeouts: Timeouts,
+    uses: Uses,
 }
 
 impl Sessions {
@@ -35,7 +39,7 @@ impl Sessions {
         clock: Arc<dyn Clock>,
         timeouts: Timeouts,
     ) -> Self {
-        Self(Arc::new(Inner { repository, users, clock, timeouts }))
+        Self(Arc::new(Inner { repository, users, clock, timeouts, uses: Uses::default() }))
     }
 
     /// Logs somebody in. The token is not kept: this is the only time it can be told.
@@ -115,7 +119,7 @@ impl Sessions {
     /// The caller that a token stands for, if it is one of a session. The user is read anew each
     /// time, so a removed account, a lost role and a new password count from the next request on.
     pub(crate) async fn authenticate(&self, token: &Token) -> Result<Found, StoreError> {
-        let Inner { repository, users, clock, timeouts } = &*self.0;
+        let Inner { repository, users, clock, timeouts, uses } = &*self.0;
         let Some(session) = repository.find(token.hash()).await? else {
             return Ok(Found::Nothing);
         };
@@ -125,8 +129,13 @@ impl Sessions {
             return Ok(Found::Over);
         }
         let user = users.find(session.user).await?.filter(|user| session.is_of(user));
-        let Some(user) = user else { return Ok(Found::Over) };
-        if session.is_noteworthy(now, *timeouts) {
+        let Some(user) = user else {
+            // Its owner has another password now: whoever this is has kept the token.
+            record(SecurityRecord::about(SecurityEvent::TokenReused, session.user));
+            return Ok(Found::Over);
+        };
+        let noted = Some(session.last_used_at);
+        if uses.is_due(session.id.0, noted, now, timeouts.note_age_max()) {
             repository.note_use(session.id, now);
         }
         Ok(Found::Caller(Caller {

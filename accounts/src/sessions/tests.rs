@@ -43,10 +43,11 @@ impl Repository for InMemory {
 
     fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()> {
         Box::pin(async move {
-            let newest = self.list(session.user).await?;
+            let mut newest = self.list(session.user).await?;
+            newest.retain(|other| other.id != session.id);
             let stays = |other: &Session| {
                 let place = newest.iter().position(|known| known.id == other.id);
-                let is_old = place.is_some_and(|place| place >= SESSIONS_MAX as usize);
+                let is_old = place.is_some_and(|place| place >= SESSIONS_MAX as usize - 1);
                 other.expires_at > session.created_at
                     && (other.user != session.user
                         || !is_old && other.password_version.0 >= session.password_version.0)

@@ -127,7 +127,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// Whether nobody logs in to it by a password: it is a machine's, or waits for its first one.
+    /// Whether nobody logs in to it by a password: then it is taken for a machine's.
     pub(crate) fn is_machine(&self) -> bool {
         self.password_version == PasswordVersion::NONE
     }

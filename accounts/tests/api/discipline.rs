@@ -11,6 +11,14 @@ async fn every_decision_about_every_endpoint_is_made() {
 }
 
 #[test]
+fn it_is_made_in_either_mode() {
+    for mode in ["bearer", "cookie"] {
+        let output = run(&["check"], &[("MAINSTAY_HTTP__SESSION_TRANSPORT", mode)], "");
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{mode}");
+    }
+}
+
+#[test]
 fn the_command_prints_the_matrix_and_succeeds() {
     let output = run(&["check"], &[], "");
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));

@@ -213,6 +213,8 @@ async fn each_beginning_and_each_end_of_a_credential_leaves_its_event() {
     ] {
         scene.expected.send(what, call, status, events).await;
     }
+    let stolen = scene.get("/me", &ada);
+    scene.expected.send("a session of before", stolen, 401, &["authn_token_reuse"]).await;
     let new = "battery staple correct";
     let token = scene.log_in(new).await;
     let out = scene.delete("/sessions/current", &token);
@@ -225,6 +227,25 @@ async fn each_beginning_and_each_end_of_a_credential_leaves_its_event() {
     let removal = scene.delete(&scene.own.clone(), &token);
     scene.expected.send("the end", removal, 204, &["user_deleted"]).await;
     scene.end().await;
+}
+
+#[tokio::test]
+async fn an_event_names_the_account_it_is_about_and_who_acted() {
+    let mut scene = Scene::start().await;
+    let (root, ada) = (scene.root.clone(), scene.ada.clone());
+    let wanted = json!({ "name": "deploy", "scopes": ["users:read"] });
+    let made = scene.post("/keys", &ada, &wanted);
+    let made = scene.expected.send("a key", made, 201, &["authn_token_created"]).await.json();
+    let removal = scene.delete(&format!("/keys/{}", text(&made["id"])), &root);
+    let events = ["authz_admin", "authn_token_revoked"];
+    scene.expected.send("an administrator's removal", removal, 204, &events).await;
+    let owner = scene.own.trim_start_matches("/users/").to_owned();
+    let lines = scene.end().await;
+    for word in events {
+        let line = lines.iter().find(|line| line["msg"] == word).expect("a line");
+        assert_eq!(line["user_id"], owner.as_str(), "{line}");
+        assert!(line["caller_id"].is_string() && line["caller_id"] != line["user_id"], "{line}");
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub enum Cache {
     /// By nobody.
     NoStore,
     /// By the client itself, for whole seconds. Answers to another credential stay apart
-    /// (`Vary: authorization`).
+    /// (`Vary: authorization`, and `cookie` in cookie mode).
     Private(Duration),
     /// By everybody on the way, for whole seconds; only on `.public()` endpoints.
     Public(Duration),
