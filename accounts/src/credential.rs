@@ -20,8 +20,8 @@ pub(crate) enum Found {
     Caller(Caller),
 }
 
-/// Credentials whose use this process has noted lately, so that a client that asks all the time, and
-/// many requests at the same time, cost one write.
+/// Credentials whose use this process has noted lately, so that a client that asks all the time,
+/// and many requests at the same time, cost one write.
 #[derive(Debug, Default)]
 pub(crate) struct Uses(Mutex<HashMap<Uuid, Timestamp>>);
 
