@@ -49,6 +49,24 @@ impl Neighbour {
         number.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// An expression for a time so many microseconds after another: those of a column.
+    pub fn moved(&self, column: &str, microseconds: i64) -> String {
+        match &self.0 {
+            Inner::Sqlite(_) => format!("({column} + {microseconds})"),
+            Inner::Postgres(_) => {
+                format!("({column} + {microseconds} * interval '1 microsecond')")
+            }
+        }
+    }
+
+    /// An expression for the bytes of a column, taken as text.
+    pub fn as_text(&self, column: &str) -> String {
+        match &self.0 {
+            Inner::Sqlite(_) => format!("CAST({column} AS text)"),
+            Inner::Postgres(_) => format!("encode({column}, 'escape')"),
+        }
+    }
+
     /// Opens a transaction that lets everybody read a table and nobody write it. SQLite knows only
     /// a lock of everything.
     pub fn lock(&self, table: &str) {
