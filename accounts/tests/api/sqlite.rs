@@ -1,5 +1,5 @@
-//! What only the embedded engine promises: it keeps everything in one file. `cargo xtask test` leaves
-//! this module out of its run on PostgreSQL.
+//! What only the embedded engine promises: it keeps everything in one file. The run of `cargo xtask
+//! test` on PostgreSQL leaves this module out.
 
 use serde_json::json;
 

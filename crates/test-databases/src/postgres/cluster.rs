@@ -67,8 +67,8 @@ const SETTINGS: &[&str] = &[
     "autovacuum=off",
 ];
 
-/// What a [`Durability::Risked`] server has in addition. Commits stay synchronous: without a disk to
-/// wait for that costs nothing, and a crash of the server alone keeps them.
+/// What a [`Durability::Risked`] server has in addition. Commits stay synchronous: without a disk
+/// to wait for that costs nothing, and a crash of the server alone keeps them.
 const UNSAFE: &[&str] = &["fsync=off", "full_page_writes=off"];
 
 /// A port may be taken between its choice and its use; three times in a row it is something else.
