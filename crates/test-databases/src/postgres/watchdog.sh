@@ -1,9 +1,15 @@
-# Ends the server of this folder when no process has used it for a minute.
+# Ends the server of this folder when no process has used it for some time: $1 times two seconds.
 exec 9< use.lock
-while sleep 5; do
+free=0
+while sleep 2; do
     # Between two test processes of a run nobody holds the lock.
-    test -n "$(find use.lock -mmin -1)" && continue
-    flock --exclusive --nonblock 9 && break
+    if ! flock --exclusive --nonblock 9; then
+        free=0
+        continue
+    fi
+    free=$((free + 1))
+    test "$free" -ge "$1" && break
+    flock --unlock 9
 done
 
 # Whoever comes now waits for the lock, and finds no server.
