@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::workspace::{Workspace, finish};
 
-/// Something that cargo does not build. A server the tests start is one more constant of this type.
+/// Something that cargo does not build.
 struct Need {
     name: &'static str,
     /// Succeeds when it is there.
@@ -50,6 +50,18 @@ const PYTHON: Need = Need {
     install: &["apt-get", "install", "--yes", "python3-venv"],
 };
 
+/// The server that the tests start by themselves. Debian keeps its programs off the `PATH`, and
+/// makes the account that runs it where root runs the tests.
+const POSTGRES: Need = Need {
+    name: "a PostgreSQL server",
+    present: &["sh", "-c", "command -v initdb || ls /usr/lib/postgresql/*/bin/initdb"],
+    install: &[
+        "sh",
+        "-c",
+        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes postgresql",
+    ],
+};
+
 /// The pinned schemathesis and what it needs, relative to the root.
 const SCHEMATHESIS: &str = "accounts/tests/fuzz/requirements.txt";
 
@@ -57,7 +69,8 @@ impl Need {
     /// Fails with what somebody can do about it.
     fn require(&self, workspace: &Workspace) -> Result<()> {
         let met = self.meet(workspace) == Outcome::Ready;
-        let line = self.install.join(" ");
+        let line = self.install.iter().filter(|word| !["sh", "-c"].contains(word));
+        let line = line.copied().collect::<Vec<_>>().join(" ");
         ensure!(met, "{} is needed here; install it, as with `{line}`", self.name);
         Ok(())
     }
@@ -87,23 +100,38 @@ pub(crate) enum Runner {
 }
 
 impl Runner {
-    /// The command that runs every test but those in documentation.
-    pub(crate) const fn command(self) -> &'static [&'static str] {
-        match self {
-            Self::Nextest => &["cargo", "nextest", "run", "--workspace", "--profile", "ci"],
-            Self::Cargo => {
-                &["cargo", "test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]
+    /// The command that runs every test but those in documentation, in these packages and without
+    /// modules of this name.
+    pub(crate) fn command(self, packages: &[&str], left_out: Option<&str>) -> Vec<String> {
+        let mut line: Vec<String> = match self {
+            Self::Nextest => vec!["cargo", "nextest", "run", "--profile", "ci"],
+            Self::Cargo => vec!["cargo", "test", "--no-fail-fast", "--lib", "--bins", "--tests"],
+        }
+        .into_iter()
+        .chain(packages.iter().copied())
+        .map(str::to_owned)
+        .collect();
+        match (self, left_out) {
+            (_, None) => {}
+            (Self::Nextest, Some(module)) => {
+                line.extend(["-E".to_owned(), format!("not test(/(^|::){module}::/)")]);
+            }
+            (Self::Cargo, Some(module)) => {
+                line.extend(["--", "--skip"].map(str::to_owned));
+                line.push(format!("{module}::"));
             }
         }
+        line
     }
 }
 
 /// Prepares the machine for the test suite.
-pub(crate) fn prepare(workspace: &Workspace) -> Runner {
-    match NEXTEST.meet(workspace) {
+pub(crate) fn prepare(workspace: &Workspace) -> Result<Runner> {
+    POSTGRES.require(workspace)?;
+    Ok(match NEXTEST.meet(workspace) {
         Outcome::Ready => Runner::Nextest,
         Outcome::Missing => Runner::Cargo,
-    }
+    })
 }
 
 /// Puts cargo-fuzz there.

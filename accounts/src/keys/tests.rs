@@ -9,8 +9,7 @@ use mainstay::{
     core::{Pii, Timestamp},
     tokens::TokenHash,
 };
-use mainstay_testing::ManualClock;
-use tempfile::TempDir;
+use mainstay_testing::{ManualClock, TestDatabase};
 
 use super::{
     error::CreateError,
@@ -94,7 +93,7 @@ pub(super) struct Place {
     pub(super) users: Users,
     pub(super) keys: Arc<dyn Repository>,
     pub(super) clock: ManualClock,
-    _folder: Option<TempDir>,
+    _database: Option<TestDatabase>,
 }
 
 pub(super) fn in_memory() -> Place {
@@ -102,15 +101,15 @@ pub(super) fn in_memory() -> Place {
     let kept = Arc::new(users::InMemory::default());
     let users = Users::new(kept.clone(), users::passwords(), Arc::new(clock.clone()));
     let keys = Arc::new(InMemory { users: kept, keys: Mutex::default() });
-    Place { users, keys, clock, _folder: None }
+    Place { users, keys, clock, _database: None }
 }
 
 pub(super) async fn in_database() -> Place {
     let clock = ManualClock::new();
-    let (database, folder) = users::open_database().await;
+    let (place, database) = users::open_database().await;
     let kept = users::sql(database.clone());
     let users = Users::new(kept, users::passwords(), Arc::new(clock.clone()));
-    Place { users, keys: sql(database), clock, _folder: Some(folder) }
+    Place { users, keys: sql(database), clock, _database: Some(place) }
 }
 
 /// A key for ten days.

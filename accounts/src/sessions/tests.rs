@@ -6,8 +6,7 @@ use std::{
 };
 
 use mainstay::{core::Timestamp, tokens::TokenHash};
-use mainstay_testing::ManualClock;
-use tempfile::TempDir;
+use mainstay_testing::{ManualClock, TestDatabase};
 
 use super::{
     error::CreateError,
@@ -121,7 +120,7 @@ pub(super) struct Place {
     pub(super) users: Users,
     pub(super) sessions: Arc<dyn Repository>,
     pub(super) clock: ManualClock,
-    _folder: Option<TempDir>,
+    _database: Option<TestDatabase>,
 }
 
 pub(super) fn in_memory() -> Place {
@@ -129,13 +128,13 @@ pub(super) fn in_memory() -> Place {
     let kept = Arc::new(users::InMemory::default());
     let users = Users::new(kept.clone(), users::passwords(), Arc::new(clock.clone()));
     let sessions = Arc::new(InMemory { users: kept, sessions: Mutex::default() });
-    Place { users, sessions, clock, _folder: None }
+    Place { users, sessions, clock, _database: None }
 }
 
 pub(super) async fn in_database() -> Place {
     let clock = ManualClock::new();
-    let (database, folder) = users::open_database().await;
+    let (place, database) = users::open_database().await;
     let kept = users::sql(database.clone());
     let users = Users::new(kept, users::passwords(), Arc::new(clock.clone()));
-    Place { users, sessions: sql(database), clock, _folder: Some(folder) }
+    Place { users, sessions: sql(database), clock, _database: Some(place) }
 }

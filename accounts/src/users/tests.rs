@@ -12,7 +12,7 @@ use mainstay::{
     passwords::{PasswordCost, PasswordHash, PasswordOptions, Passwords},
     store::{Database, DatabaseOptions},
 };
-use tempfile::TempDir;
+use mainstay_testing::TestDatabase;
 
 use crate::Accounts;
 
@@ -47,14 +47,13 @@ pub(crate) fn passwords() -> Passwords {
     Passwords::new(PasswordOptions { cost: PasswordCost::LEAST, ..PasswordOptions::default() })
 }
 
-/// An empty database with the schema of the service; it is gone with its folder.
-pub(crate) async fn open_database() -> (Database, TempDir) {
-    let folder = tempfile::tempdir().expect("a folder for temporary files");
-    let url = format!("sqlite:{}", folder.path().join("test.db").display());
-    let url = url.parse().expect("the address of a file");
+/// An empty database with the schema of the service, on the engine of this run; the handle last.
+pub(crate) async fn open_database() -> (TestDatabase, Database) {
+    let place = TestDatabase::create();
+    let url = place.url().parse().expect("an address");
     let database = Database::open(&url, &DatabaseOptions::default()).await.expect("opens");
     database.migrate(Accounts::migrations()).up().await.expect("the schema applies");
-    (database, folder)
+    (place, database)
 }
 
 /// Users in memory. Every operation yields first, as one on a real store does, so that tests meet

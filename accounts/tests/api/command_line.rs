@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
-    process::{Output, Service, run, run_in},
+    process::{Home, Output, run, run_in},
     support::{PASSWORD, assert_outcome},
 };
 
@@ -24,14 +24,14 @@ fn check(output: &Output, code: i32, texts: &[&str]) {
 
 #[tokio::test]
 async fn a_taken_port_ends_the_start_with_what_why_and_fix() {
-    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
-    let first = Service::start(folders[0].path(), &[]).await;
+    let homes = [(); 2].map(|()| Home::new());
+    let first = homes[0].start(&[]).await;
     for (variable, other, address) in
         [("PORT", "OPS_PORT", first.api), ("OPS_PORT", "PORT", first.ops)]
     {
         let port = address.port().to_string();
         let environment = [(variable, port.as_str()), (other, "0")];
-        let second = run_in(folders[1].path(), &["serve"], &environment, "");
+        let second = homes[1].run(&["serve"], &environment, "");
         assert_eq!(second.code, Some(1), "{second:?}");
         let what = format!("error: cannot listen on {address}");
         for text in [&*what, "  why: ", "  fix: stop the other process", variable] {
@@ -74,17 +74,16 @@ fn an_unknown_command_is_a_mistake_of_the_caller() {
 
 #[tokio::test]
 async fn an_administrator_is_created_from_the_first_line_of_standard_input() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let create = |email: &str, stdin: &str| {
-        run_in(folder.path(), &["admin", "create", "--email", email], &[], stdin)
-    };
+    let home = Home::new();
+    let create =
+        |email: &str, stdin: &str| home.run(&["admin", "create", "--email", email], &[], stdin);
     let refused = create("root", "short\n");
     check(&refused, 1, &["error: ", "email must be", "password must have at least 15", "fix: "]);
     assert!(!refused.stderr.contains("short"), "{}", refused.stderr);
     let lines = format!("{PASSWORD}\r\nanother line\n");
     check(&create("root@example.com", &lines), 0, &["created administrator "]);
 
-    let service = Service::start(folder.path(), &[]).await;
+    let service = home.start(&[]).await;
     let log_in = async |password: &str| {
         let body = json!({ "email": "root@example.com", "password": password });
         service.call("POST", "/sessions").json(&body).send().await
@@ -105,13 +104,13 @@ async fn an_administrator_is_created_from_the_first_line_of_standard_input() {
 
 #[test]
 fn migrations_are_shown_planned_and_applied() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let migrate = |what: &str| run_in(folder.path(), &["migrate", what], &[], "");
+    let home = Home::new();
+    let migrate = |what: &str| home.run(&["migrate", what], &[], "");
     check(&migrate("status"), 0, &["0001 users", "0002 sessions", "pending"]);
     check(&migrate("plan"), 0, &["-- 0001 users", "CREATE TABLE users", "CREATE TABLE sessions"]);
 
     let manual = [("MAINSTAY_DATABASE__MIGRATE_AT_START", "manual"), ("PORT", "0")];
-    let refused = run_in(folder.path(), &["serve"], &manual, "");
+    let refused = home.run(&["serve"], &manual, "");
     assert_eq!(refused.code, Some(1), "{refused:?}");
     for text in ["5 migrations have not been applied", "run `accounts migrate up`"] {
         assert!(refused.stderr.contains(text), "{}", refused.stderr);

@@ -1,19 +1,16 @@
 //! Ends that nobody has planned, and one that somebody has: what was acknowledged is kept.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mainstay_testing::{Call, Reply};
 use serde_json::{Value, json};
 
 use crate::{
-    process::{Service, run_in},
+    process::{Home, Service},
     support::{PASSWORD, assert_outcome, text, until},
 };
 
-const ADMIN: &str = "root@example.com";
+pub(crate) const ADMIN: &str = "root@example.com";
 
 /// Connections that write at the same time.
 const WRITERS: usize = 4;
@@ -22,18 +19,18 @@ const WRITERS: usize = 4;
 /// something.
 const WRITES: usize = 60;
 
-fn create_admin(folder: &Path) {
-    let created = run_in(folder, &["admin", "create", "--email", ADMIN], &[], PASSWORD);
+fn create_admin(home: &Home) {
+    let created = home.run(&["admin", "create", "--email", ADMIN], &[], PASSWORD);
     assert_eq!(created.code, Some(0), "{}", created.stderr);
 }
 
-async fn log_in(service: &Service) -> String {
+pub(crate) async fn log_in(service: &Service) -> String {
     let body = json!({ "email": ADMIN, "password": PASSWORD });
     text(&service.call("POST", "/sessions").json(&body).send().await.json()["token"])
 }
 
 /// Asserts that a user is as it was acknowledged.
-async fn check(service: &Service, token: &str, user: &Value) {
+pub(crate) async fn check(service: &Service, token: &str, user: &Value) {
     let path = format!("/users/{}", text(&user["id"]));
     let reply = service.call("GET", &path).bearer(token).send().await;
     assert_outcome(&reply, 200, "", &path);
@@ -42,15 +39,15 @@ async fn check(service: &Service, token: &str, user: &Value) {
 
 /// What the service has said it keeps.
 #[derive(Clone, Default)]
-struct Acknowledged(Arc<Mutex<Vec<Value>>>);
+pub(crate) struct Acknowledged(Arc<Mutex<Vec<Value>>>);
 
 impl Acknowledged {
-    fn users(&self) -> Vec<Value> {
+    pub(crate) fn users(&self) -> Vec<Value> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes what an answer acknowledges; false for a refusal.
-    fn note(&self, reply: &Reply) -> bool {
+    pub(crate) fn note(&self, reply: &Reply) -> bool {
         if reply.status != 201 {
             return false;
         }
@@ -72,12 +69,12 @@ impl Acknowledged {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kill_9() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    create_admin(folder.path());
+    let home = Home::new();
+    create_admin(&home);
     let acknowledged = Acknowledged::default();
     let mut token = String::new();
     for round in 0..3 {
-        let service = Service::start(folder.path(), &[]).await;
+        let service = home.start(&[]).await;
         if round == 0 {
             token = log_in(&service).await;
         }
@@ -95,7 +92,7 @@ async fn what_was_acknowledged_survives_kill_9() {
             writer.await.expect("a writer only ever sees 201 or a cut");
         }
     }
-    let service = Service::start(folder.path(), &[]).await;
+    let service = home.start(&[]).await;
     assert_eq!(service.ops("/readyz").send().await.status, 200);
     let users = acknowledged.users();
     for user in &users {
@@ -115,8 +112,8 @@ fn two_parts() -> (String, &'static str) {
 
 #[tokio::test]
 async fn sigterm_lets_the_request_in_flight_finish() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut service = Service::start(folder.path(), &[]).await;
+    let home = Home::new();
+    let mut service = home.start(&[]).await;
     let (start, rest) = two_parts();
     let mut wire = service.wire().await;
     wire.send(start).await;
@@ -135,32 +132,4 @@ async fn sigterm_lets_the_request_in_flight_finish() {
     let output = service.output();
     let last = output.lines().last().expect("a last line");
     assert!(last.contains("\"msg\":\"stopped\"") && last.contains("\"completed\":true"), "{last}");
-}
-
-#[tokio::test]
-async fn a_full_disk_refuses_writes_and_loses_nothing() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    create_admin(folder.path());
-    // No file may grow beyond 512 blocks, and the signal that would end the process is ignored.
-    let service = Service::start_after(folder.path(), "trap '' XFSZ; ulimit -f 512").await;
-    let token = log_in(&service).await;
-    let acknowledged = Acknowledged::default();
-    let refused = until("the disk is full", async || {
-        let n = acknowledged.users().len();
-        let body = json!({ "email": format!("user{n}@example.com"), "name": "Ada" });
-        let reply = service.call("POST", "/users").json(&body).send().await;
-        (!acknowledged.note(&reply)).then_some(reply)
-    });
-    assert_outcome(&refused.await, 503, "STORE_UNAVAILABLE", "a write without room");
-    assert_eq!(service.ops("/livez").send().await.status, 200);
-    let users = acknowledged.users();
-    assert!(!users.is_empty());
-    for user in &users {
-        check(&service, &token, user).await;
-    }
-    service.kill();
-    let service = Service::start(folder.path(), &[]).await;
-    for user in &users {
-        check(&service, &token, user).await;
-    }
 }

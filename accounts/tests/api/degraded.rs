@@ -48,7 +48,7 @@ async fn a_locked_database_refuses_writes_and_answers_reads() {
             .await;
     let ada = Person::join(&app, "ada").await;
     let neighbour = app.neighbour();
-    neighbour.run("BEGIN IMMEDIATE");
+    neighbour.lock("users");
     let refused = registration(&app, "bob@example.com").send().await;
     check(&refused, "STORE_UNAVAILABLE", "a write");
     check(&log_in_with(&app, &ada.email, PASSWORD).send().await, "STORE_UNAVAILABLE", "a log-in");
@@ -59,7 +59,7 @@ async fn a_locked_database_refuses_writes_and_answers_reads() {
     assert_eq!((&line["level"], &line["code"]), (&"error".into(), &"STORE_UNAVAILABLE".into()));
     assert!(line["cause"].as_str().is_some_and(|cause| cause.contains("lock")), "{line}");
 
-    neighbour.run("ROLLBACK");
+    neighbour.unlock();
     let kept = registration(&app, "bob@example.com").send().await;
     assert_outcome(&kept, 201, "", "the refused write was not made, and can be");
 }
@@ -68,10 +68,10 @@ async fn a_locked_database_refuses_writes_and_answers_reads() {
 async fn a_write_that_was_given_up_at_its_deadline_is_not_made_later() {
     let app = start().await;
     let neighbour = app.neighbour();
-    neighbour.run("BEGIN IMMEDIATE");
+    neighbour.lock("users");
     let call = registration(&app, "bob@example.com").header("request-timeout", "0.1");
     assert_outcome(&call.send().await, 504, "DEADLINE_EXCEEDED", "behind a lock");
-    neighbour.run("ROLLBACK");
+    neighbour.unlock();
     // Writes keep their order, so once this one is made the one before has had its turn.
     assert_outcome(&registration(&app, "eve@example.com").send().await, 201, "", "the next");
     assert_eq!(neighbour.number("SELECT count(*) FROM users"), 1);
@@ -84,7 +84,7 @@ async fn a_full_queue_of_writes_refuses_at_once_and_answers_reads() {
             .await;
     let ada = Person::join(&app, "ada").await;
     let neighbour = app.neighbour();
-    neighbour.run("BEGIN IMMEDIATE");
+    neighbour.lock("users");
     let mut sent = JoinSet::new();
     for n in 0..8 {
         sent.spawn(registration(&app, &format!("u{n}@example.com")).send());
@@ -96,7 +96,7 @@ async fn a_full_queue_of_writes_refuses_at_once_and_answers_reads() {
     }
     assert_outcome(&app.get("/me").bearer(&ada.token).send().await, 200, "", "a read");
 
-    neighbour.run("ROLLBACK");
+    neighbour.unlock();
     let mut made = 0;
     for reply in sent.join_all().await {
         match outcome(&reply) {

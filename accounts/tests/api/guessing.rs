@@ -8,7 +8,7 @@ use mainstay_testing::{Reply, TestApp};
 use serde_json::json;
 
 use crate::{
-    process::run_in,
+    process::run,
     support::{PASSWORD, Person, assert_outcome, comparable, log_in_with, options, outcome, start},
 };
 
@@ -116,10 +116,8 @@ async fn an_operator_opens_a_locked_log_in() {
     let app = start().await;
     let ada = Person::join(&app, "ada").await;
     lock(&app, &ada.email).await;
-    let url = format!("sqlite:{}", app.folder().join("test.db").display());
-    let unlock = |email: &str| {
-        run_in(app.folder(), &["admin", "unlock", "--email", email], &[("DATABASE_URL", &url)], "")
-    };
+    let environment = [("DATABASE_URL", app.database().url())];
+    let unlock = |email: &str| run(&["admin", "unlock", "--email", email], &environment, "");
     let unknown = unlock("nobody@example.com");
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
     assert!(unknown.stderr.contains("no account has this e-mail address"), "{}", unknown.stderr);
@@ -135,8 +133,8 @@ async fn failures_are_remembered_by_the_next_process_and_forgotten_by_a_success(
     for _ in 0..20 {
         assert_outcome(&guess(&app, &ada.email).await, 401, "INVALID_CREDENTIALS", "free");
     }
-    let (_, folder) = app.stop().await;
-    let app = TestApp::start_with::<Accounts>(options().in_folder(folder)).await;
+    let (_, database) = app.stop().await;
+    let app = TestApp::start_with::<Accounts>(options().at(database)).await;
     assert_outcome(&guess(&app, &ada.email).await, 429, "TOO_MANY_FAILURES", "one more");
     app.advance(Duration::from_secs(2));
     assert_outcome(&log_in_with(&app, &ada.email, PASSWORD).send().await, 201, "", "the owner");

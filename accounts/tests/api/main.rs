@@ -19,5 +19,6 @@ mod refusals;
 mod registration;
 mod security_events;
 mod sessions;
+mod sqlite;
 mod support;
 mod users;

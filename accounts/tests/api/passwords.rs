@@ -100,11 +100,11 @@ async fn a_hash_is_made_anew_at_the_log_in_after_the_cost_has_risen() {
     let ada = Person::join(&app, "ada").await;
     let cheap = PasswordCost::LEAST;
     assert!(cost_of(&app, &ada.email, &format!("m={},t={}", cheap.memory_kib, cheap.passes)));
-    let (_, folder) = app.stop().await;
+    let (_, database) = app.stop().await;
     let dear = PasswordCost { passes: 2, ..cheap };
     let options = options()
         .with_passwords(PasswordOptions { cost: dear, ..PasswordOptions::default() })
-        .in_folder(folder);
+        .at(database);
     let app = TestApp::start_with::<Accounts>(options).await;
     assert_eq!(status_of_log_in(&app, &ada.email, "not the right one").await, 401);
     let dear = format!("m={},t={}", dear.memory_kib, dear.passes);

@@ -10,7 +10,7 @@ use mainstay_testing::{Call, Reply};
 use serde_json::{Value, json};
 
 use crate::{
-    process::{Service, run_in},
+    process::{Home, Service},
     support::{PASSWORD, text},
 };
 
@@ -246,10 +246,10 @@ fn lines(log: &str) -> Vec<Value> {
 }
 
 /// A service that logs all it can, with an administrator.
-async fn start(folder: &tempfile::TempDir) -> Service {
+async fn start(home: &Home) -> Service {
     let create = ["admin", "create", "--email", "root@example.com"];
-    assert_eq!(run_in(folder.path(), &create, &[], PASSWORD).code, Some(0));
-    Service::start(folder.path(), &[("RUST_LOG", "trace")]).await
+    assert_eq!(home.run(&create, &[], PASSWORD).code, Some(0));
+    home.start(&[("RUST_LOG", "trace")]).await
 }
 
 /// Ends the service and gives its whole log.
@@ -261,8 +261,8 @@ async fn whole_log(mut service: Service) -> String {
 
 #[tokio::test]
 async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let service = start(&folder).await;
+    let home = Home::new();
+    let service = start(&home).await;
     let mut token = administrator(&service).await;
     let mut tokens = vec![token.clone()];
     let spellings = spellings();
@@ -319,8 +319,8 @@ async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
 
 #[tokio::test]
 async fn no_caller_writes_a_line_of_the_log() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let service = start(&folder).await;
+    let home = Home::new();
+    let service = start(&home).await;
     let forged = r#"{"time":"2020-01-01T00:00:00Z","level":"info","msg":"forged"}"#;
     let encoded = "%0a%0D%0A%7B%22msg%22%3A%22forged%22%7D%0a";
     let name = json!(format!("Ada\r\n{forged}\n")).to_string();

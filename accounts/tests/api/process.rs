@@ -8,9 +8,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use mainstay_testing::{Call, Wire};
+use mainstay_testing::{Call, Neighbour, TestDatabase, Wire};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::until;
 
@@ -23,6 +24,41 @@ pub(crate) struct Output {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+/// Where processes of a test work: a folder, and a database on the engine of this run.
+#[derive(Debug)]
+pub(crate) struct Home {
+    folder: TempDir,
+    database: TestDatabase,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, database: TestDatabase::create() }
+    }
+
+    /// Runs a command on the database.
+    pub(crate) fn run(&self, arguments: &[&str], changes: &[(&str, &str)], stdin: &str) -> Output {
+        run_in(self.folder.path(), arguments, &self.environment(changes), stdin)
+    }
+
+    /// Starts the service on the database, on ports that the system chooses, and waits until it
+    /// serves.
+    pub(crate) async fn start(&self, changes: &[(&str, &str)]) -> Service {
+        let folder = self.folder.path();
+        Service::spawn(folder, command(folder, &self.environment(changes))).await
+    }
+
+    /// Another process at the database.
+    pub(crate) fn neighbour(&self) -> Neighbour {
+        self.database.neighbour()
+    }
+
+    fn environment<'a>(&'a self, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        [&[("DATABASE_URL", self.database.url())], changes].concat()
+    }
 }
 
 /// Runs a command in a folder that is gone afterwards.
@@ -70,8 +106,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts it in a folder on ports that the system chooses, and waits until it serves. It keeps
-    /// its database there, as it does by default.
+    /// Starts it in a folder, where it keeps its database as it does by default.
     pub(crate) async fn start(folder: &Path, environment: &[(&str, &str)]) -> Self {
         Self::spawn(folder, command(folder, environment)).await
     }

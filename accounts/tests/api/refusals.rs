@@ -207,7 +207,7 @@ async fn a_caller_may_shorten_the_deadline_and_not_lengthen_it() {
         assert_outcome(&reply.send().await, 200, "", given);
     }
     let neighbour = app.neighbour();
-    neighbour.run("BEGIN IMMEDIATE");
+    neighbour.lock("users");
     let call = registration(&app, "bob@example.com").header("request-timeout", "0.05");
     check(&call.send().await, 504, "DEADLINE_EXCEEDED", "behind a lock");
 }

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use mainstay::{
-    security::SecurityEvent,
-    store::{Database, DatabaseOptions, params},
-};
+use mainstay::security::SecurityEvent;
 use mainstay_testing::{Call, Reply};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::{
-    process::{Service, run_in},
+    process::{Home, Service},
     support::{PASSWORD, assert_outcome, text},
 };
 
@@ -65,13 +61,11 @@ async fn ended(mut service: Service) -> Vec<Value> {
 }
 
 /// Makes every session look as if its time were over.
-async fn expire_sessions(folder: &TempDir) {
-    let url = format!("sqlite:{}", folder.path().join("data/accounts.db").display());
-    let url = url.parse().expect("the address of a file");
-    let database = Database::open(&url, &DatabaseOptions::default()).await.expect("opens");
-    let update = "UPDATE sessions SET expires_at = created_at + 1";
-    assert!(database.execute(update, params![]).await.expect("updates") > 0);
-    database.close().await;
+fn expire_sessions(home: &Home) {
+    let neighbour = home.neighbour();
+    assert!(neighbour.number("SELECT count(*) FROM sessions") > 0);
+    let next = neighbour.moved("created_at", 1);
+    neighbour.run(&format!("UPDATE sessions SET expires_at = {next}"));
 }
 
 fn log_in(service: &Service, email: &str, password: &str) -> Call {
@@ -81,7 +75,7 @@ fn log_in(service: &Service, email: &str, password: &str) -> Call {
 /// Everything one test uses.
 struct Scene {
     service: Service,
-    folder: TempDir,
+    home: Home,
     expected: Expected,
     root: String,
     ada: String,
@@ -94,10 +88,10 @@ const LOGGED_IN: [&str; 2] = ["authn_login_success", "session_created"];
 impl Scene {
     /// A service with an administrator and a user, both signed in, that logs as little as it can.
     async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::new();
         let create = ["admin", "create", "--email", "root@example.com"];
-        assert_eq!(run_in(folder.path(), &create, &[], PASSWORD).code, Some(0));
-        let service = Service::start(folder.path(), &[("RUST_LOG", "error,mainstay=info")]).await;
+        assert_eq!(home.run(&create, &[], PASSWORD).code, Some(0));
+        let service = home.start(&[("RUST_LOG", "error,mainstay=info")]).await;
         let mut expected = Expected::default();
         let body = json!({ "email": ADA, "name": "Ada", "password": PASSWORD });
         let register = service.call("POST", "/users").json(&body);
@@ -107,7 +101,7 @@ impl Scene {
         let root = log_in(&service, "root@example.com", PASSWORD);
         let root = expected.send("a log-in", root, 201, &LOGGED_IN).await;
         let root = text(&root.json()["token"]);
-        let mut scene = Self { service, folder, expected, root, ada: String::new(), own };
+        let mut scene = Self { service, home, expected, root, ada: String::new(), own };
         scene.ada = scene.log_in(PASSWORD).await;
         scene
     }
@@ -220,7 +214,7 @@ async fn each_beginning_and_each_end_of_a_credential_leaves_its_event() {
     let out = scene.delete("/sessions/current", &token);
     scene.expected.send("a log-out", out, 204, &["session_logout"]).await;
     let token = scene.log_in(new).await;
-    expire_sessions(&scene.folder).await;
+    expire_sessions(&scene.home);
     let old = scene.get("/me", &token);
     scene.expected.send("an old session", old, 401, &["session_use_after_expire"]).await;
     let token = scene.log_in(new).await;
@@ -250,9 +244,9 @@ async fn an_event_names_the_account_it_is_about_and_who_acted() {
 
 #[tokio::test]
 async fn a_lock_and_an_exceeded_limit_are_events() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let home = Home::new();
     let limits = [("MAINSTAY_LIMITS__MULTIPLIER", "1"), ("MAINSTAY_LIMITS__REQUESTS", "2")];
-    let service = Service::start(folder.path(), &limits).await;
+    let service = home.start(&limits).await;
     let mut expected = Expected::default();
     let docs = || service.call("GET", "/openapi.json");
     for _ in 0..2 {
@@ -265,11 +259,10 @@ async fn a_lock_and_an_exceeded_limit_are_events() {
     assert_outcome(&register.send().await, 201, "", "a registration");
     let wrong = || log_in(&service, "ada@example.com", "not the right one");
     assert_outcome(&wrong().send().await, 401, "INVALID_CREDENTIALS", "the first");
-    let url = format!("sqlite:{}", folder.path().join("data/accounts.db").display());
-    let url = url.parse().expect("the address of a file");
-    let database = Database::open(&url, &DatabaseOptions::default()).await.expect("opens");
-    let update = "UPDATE log_in_failures SET failures = 99, last_at = last_at - 900000000";
-    assert_eq!(database.execute(update, params![]).await.expect("updates"), 1);
+    let neighbour = home.neighbour();
+    assert_eq!(neighbour.number("SELECT count(*) FROM log_in_failures"), 1);
+    let earlier = neighbour.moved("last_at", -900_000_000);
+    neighbour.run(&format!("UPDATE log_in_failures SET failures = 99, last_at = {earlier}"));
     let events = ["authn_login_fail", "authn_login_lock"];
     expected.send("the hundredth", wrong(), 401, &events).await;
     expected.send("one more", wrong(), 403, &["authn_login_fail_max"]).await;

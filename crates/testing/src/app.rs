@@ -9,19 +9,17 @@ use mainstay::{
     passwords::PasswordOptions,
     telemetry::Telemetry,
 };
+use mainstay_test_databases::{Engine, Neighbour, TestDatabase};
 use mainstay_web::edge::Breach;
-use tempfile::TempDir;
 
-use crate::{
-    client::Call, clock::ManualClock, coverage, log::CapturedLog, neighbour::Neighbour, wire::Wire,
-};
+use crate::{client::Call, clock::ManualClock, coverage, log::CapturedLog, wire::Wire};
 
 /// What a test changes about its service.
 #[derive(Debug, Default)]
 pub struct TestOptions {
     environment: Vec<(String, String)>,
     passwords: Option<PasswordOptions>,
-    folder: Option<TempDir>,
+    database: Option<TestDatabase>,
 }
 
 impl TestOptions {
@@ -37,10 +35,16 @@ impl TestOptions {
         self
     }
 
+    /// Starts it on an engine, whichever this run is about.
+    #[must_use]
+    pub fn on(self, engine: Engine) -> Self {
+        self.at(TestDatabase::on(engine))
+    }
+
     /// Starts it on what another one has left: see [`TestApp::stop`].
     #[must_use]
-    pub fn in_folder(mut self, folder: TempDir) -> Self {
-        self.folder = Some(folder);
+    pub fn at(mut self, database: TestDatabase) -> Self {
+        self.database = Some(database);
         self
     }
 
@@ -52,9 +56,6 @@ impl TestOptions {
     }
 }
 
-/// The name of the database's file in the service's folder.
-const DATABASE: &str = "test.db";
-
 /// A running service with a database, a clock and a log of its own.
 #[derive(Debug)]
 pub struct TestApp {
@@ -62,7 +63,7 @@ pub struct TestApp {
     clock: ManualClock,
     log: CapturedLog,
     telemetry: Telemetry,
-    folder: TempDir,
+    database: TestDatabase,
 }
 
 impl TestApp {
@@ -73,11 +74,9 @@ impl TestApp {
 
     /// Starts the service with changes.
     pub async fn start_with<A: Application>(options: TestOptions) -> Self {
-        let new = || tempfile::tempdir().expect("a temporary folder");
-        let folder = options.folder.unwrap_or_else(new);
-        let url = format!("sqlite:{}", folder.path().join(DATABASE).display());
+        let database = options.database.unwrap_or_else(TestDatabase::create);
         let mut environment: Vec<(String, String)> = [
-            ("DATABASE_URL", url.as_str()),
+            ("DATABASE_URL", database.url()),
             ("PORT", "0"),
             ("OPS_PORT", "0"),
             ("LOG_FORMAT", "json"),
@@ -111,7 +110,7 @@ impl TestApp {
             Instance::start::<A>(&framework, &settings, telemetry.request_log(), overrides)
                 .await
                 .unwrap_or_else(|failure| panic!("{failure}"));
-        Self { instance, clock, log, telemetry, folder }
+        Self { instance, clock, log, telemetry, database }
     }
 
     /// The running service itself.
@@ -119,9 +118,9 @@ impl TestApp {
         &self.instance
     }
 
-    /// The folder that holds its database `test.db`.
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+    /// Its database.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
     }
 
     /// Moves its clock.
@@ -173,11 +172,11 @@ impl TestApp {
 
     /// Another process at its database.
     pub fn neighbour(&self) -> Neighbour {
-        Neighbour::at(&self.folder.path().join(DATABASE))
+        self.database.neighbour()
     }
 
     /// Stops it as a signal would, and gives what has to outlive it.
-    pub async fn stop(self) -> (mainstay_web::server::Drained, TempDir) {
-        (self.instance.stop().await, self.folder)
+    pub async fn stop(self) -> (mainstay_web::server::Drained, TestDatabase) {
+        (self.instance.stop().await, self.database)
     }
 }

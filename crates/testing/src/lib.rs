@@ -8,7 +8,6 @@ mod clock;
 mod coverage;
 mod discipline;
 mod log;
-mod neighbour;
 mod wire;
 
 pub use app::{TestApp, TestOptions};
@@ -16,5 +15,7 @@ pub use client::{Call, Reply};
 pub use clock::ManualClock;
 pub use discipline::assert_disciplined;
 pub use log::CapturedLog;
-pub use neighbour::Neighbour;
+pub use mainstay_test_databases::{
+    Durability, Engine, Neighbour, PrivatePostgres, ServerError, TestDatabase,
+};
 pub use wire::Wire;

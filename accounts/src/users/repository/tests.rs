@@ -14,7 +14,7 @@ use super::{
 /// Holds each kind of repository against the same property.
 async fn on_each(property: impl AsyncFn(&dyn Repository)) {
     property(&InMemory::default()).await;
-    let (database, _folder) = open_database().await;
+    let (_place, database) = open_database().await;
     property(&*sql(database)).await;
 }
 

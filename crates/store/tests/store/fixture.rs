@@ -1,14 +1,14 @@
-//! A database of its own for every test.
+//! A database of its own for every test, on the engine of this run.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use mainstay_store::{Database, DatabaseOptions, StoreError, params};
-use tempfile::TempDir;
+use mainstay_test_databases::TestDatabase;
 
-/// A database in a folder that goes away with the test.
+/// A database with a table, gone with the test.
 pub(crate) struct Fixture {
     pub(crate) db: Database,
-    pub(crate) folder: TempDir,
+    pub(crate) place: TestDatabase,
 }
 
 impl Fixture {
@@ -17,16 +17,10 @@ impl Fixture {
     }
 
     pub(crate) async fn with(options: DatabaseOptions) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let db = open(&folder, "app.db", &options).await;
-        db.execute(
-            "CREATE TABLE notes (id bigint PRIMARY KEY, body text NOT NULL, \
-             CONSTRAINT body_is_short CHECK (length(body) < 100))",
-            params![],
-        )
-        .await
-        .expect("the table is created");
-        Self { db, folder }
+        let place = TestDatabase::create();
+        let db = open(&place, &options).await;
+        create_notes(&db).await;
+        Self { db, place }
     }
 
     pub(crate) async fn add(&self, id: i64) -> Result<u64, StoreError> {
@@ -38,15 +32,39 @@ impl Fixture {
     }
 }
 
-pub(crate) async fn open(folder: &TempDir, file: &str, options: &DatabaseOptions) -> Database {
-    let url = format!("sqlite:{}", folder.path().join(file).display());
-    let url = url.parse().expect("an address");
+/// A database with nothing in it.
+pub(crate) struct Empty {
+    db: Database,
+    // Removed after it has been closed.
+    _place: TestDatabase,
+}
+
+impl Deref for Empty {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        &self.db
+    }
+}
+
+pub(crate) async fn empty() -> Empty {
+    let place = TestDatabase::create();
+    Empty { db: open(&place, &DatabaseOptions::default()).await, _place: place }
+}
+
+pub(crate) async fn open(place: &TestDatabase, options: &DatabaseOptions) -> Database {
+    let url = place.url().parse().expect("an address");
     Database::open(&url, options).await.expect("the database opens")
 }
 
-pub(crate) async fn memory() -> Database {
-    let url = "sqlite::memory:".parse().expect("an address");
-    Database::open(&url, &DatabaseOptions::default()).await.expect("the database opens")
+pub(crate) async fn create_notes(db: &Database) {
+    db.execute(
+        "CREATE TABLE notes (id bigint PRIMARY KEY, body text NOT NULL, \
+         CONSTRAINT body_is_short CHECK (length(body) < 100))",
+        params![],
+    )
+    .await
+    .expect("the table is created");
 }
 
 pub(crate) async fn add(db: &Database, id: i64) -> Result<u64, StoreError> {

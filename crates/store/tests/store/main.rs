@@ -1,13 +1,13 @@
-//! What the crate promises, over real files.
+//! What the crate promises, over a real database. Every test here runs once on each engine, but for
+//! those of the modules that carry an engine's name.
 
 mod constraints;
 mod fixture;
-mod group_commit;
 mod health;
 mod limiter;
 mod migrations;
 mod opening;
 mod reading;
-mod throughput;
+mod sqlite;
 mod transactions;
 mod values;

@@ -1,7 +1,6 @@
 //! Readers: what they see, and how they are stopped.
 
-use mainstay_core::Fault;
-use mainstay_store::{DatabaseOptions, STORE_OVERLOADED, StoreError, params};
+use mainstay_store::{DatabaseOptions, StoreError, params};
 
 use crate::fixture::{ENDLESS, Fixture, SHORT, add};
 
@@ -61,35 +60,6 @@ async fn a_read_is_stopped_when_its_caller_goes_away() {
         tokio::task::yield_now().await;
         reading.abort();
         assert!(fixture.ids().await.is_empty());
-    }
-}
-
-#[tokio::test]
-async fn a_full_queue_refuses_and_loses_nothing() {
-    let options = DatabaseOptions { readers: 1, read_queue_max: 2, ..DatabaseOptions::default() };
-    let fixture = Fixture::with(options).await;
-    let endless: Vec<_> = (0..8)
-        .map(|_| {
-            let db = fixture.db.clone();
-            tokio::spawn(async move { db.query::<(i64,)>(ENDLESS, params![]).await })
-        })
-        .collect();
-    tokio::task::yield_now().await;
-    let refused =
-        fixture.db.query::<()>("SELECT 1", params![]).await.expect_err("the queue is full");
-    assert_eq!(refused.code(), STORE_OVERLOADED);
-    assert!(refused.retry_after().is_some());
-    endless.iter().for_each(tokio::task::JoinHandle::abort);
-    for task in endless {
-        // Those that found the queue full ended by themselves.
-        if let Ok(result) = task.await {
-            assert!(matches!(result, Err(StoreError::Overloaded(_))), "{result:?}");
-        }
-    }
-    // What was given up leaves the queue as the reader comes to it.
-    while let Err(error) = fixture.db.query::<()>("SELECT 1", params![]).await {
-        assert!(matches!(error, StoreError::Overloaded(_)), "{error:?}");
-        tokio::task::yield_now().await;
     }
 }
 

@@ -1,12 +1,12 @@
 //! Values come back as they were stored.
 
 use mainstay_core::Timestamp;
-use mainstay_store::{FromValue, StoreError, Value, params};
+use mainstay_store::{Engine, FromValue, StoreError, Value, params};
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::fixture::memory;
+use crate::fixture::empty;
 
 const TABLE: &str = "CREATE TABLE every_type (
     a uuid, b text, c bigint, d double precision, e boolean, f timestamptz, g bytea, h jsonb
@@ -45,6 +45,24 @@ impl mainstay_store::FromRow for Typed {
     }
 }
 
+/// What each engine can keep of a type. PostgreSQL has no text with a zero character, keeps the
+/// numbers of a `jsonb` as decimals, which have no negative zero, and begins time in 4713 BC.
+fn keeps(engine: Engine, value: &Value) -> bool {
+    let Engine::Postgres = engine else { return true };
+    match value {
+        Value::Text(text) => !text.contains('\0'),
+        Value::Timestamp(time) => time.as_microsecond() > BEGINNING_MICROS,
+        Value::Json(json) => {
+            let text = json.to_string();
+            !text.contains("\\u0000") && !text.contains("-0.0")
+        }
+        _ => true,
+    }
+}
+
+/// The year 4700 before the common one.
+const BEGINNING_MICROS: i64 = -(4700 + 1970) * 366 * 86_400_000_000;
+
 fn json_value() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -79,7 +97,7 @@ fn timestamp() -> impl Strategy<Value = Timestamp> {
         .prop_map(|micros| Timestamp::from_microsecond(micros).expect("in range"))
 }
 
-fn row() -> impl Strategy<Value = Vec<Value>> {
+fn row(engine: Engine) -> impl Strategy<Value = Vec<Value>> {
     let text = prop_oneof![".{0,40}", "-?[0-9]{1,20}", "[0-9]{1,3}e[0-9]{1,2}"];
     let finite = any::<f64>().prop_filter("NaN is stored as null", |number| !number.is_nan());
     (
@@ -93,15 +111,16 @@ fn row() -> impl Strategy<Value = Vec<Value>> {
         prop::option::of(json_value()),
     )
         .prop_map(|(a, b, c, d, e, f, g, h)| params![a, b, c, d, e, f, g, h])
+        .prop_filter("the engine keeps it", move |row| row.iter().all(|v| keeps(engine, v)))
 }
 
 #[test]
 fn every_value_of_every_type_comes_back_unchanged() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let db = runtime.block_on(memory());
+    let db = runtime.block_on(empty());
     runtime.block_on(db.execute(TABLE, params![])).expect("the table is created");
     let mut runner = TestRunner::new(ProptestConfig::with_cases(500));
-    let result = runner.run(&row(), |values| {
+    let result = runner.run(&row(db.engine()), |values| {
         let stored = runtime.block_on(db.execute_returning::<Typed>(INSERT, values.clone()));
         let stored = stored.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
         prop_assert!(stored[0].values[..] == values[..], "{values:?}");
@@ -112,7 +131,7 @@ fn every_value_of_every_type_comes_back_unchanged() {
 
 #[tokio::test]
 async fn a_timestamp_is_cut_to_the_microsecond() {
-    let db = memory().await;
+    let db = empty().await;
     let stored = Timestamp::from_nanosecond(1_700_000_000_123_456_789).expect("in range");
     let (read,): (Timestamp,) =
         db.query_one("SELECT $1", params![stored]).await.expect("the value comes back");
@@ -121,7 +140,7 @@ async fn a_timestamp_is_cut_to_the_microsecond() {
 
 #[tokio::test]
 async fn a_parameter_may_be_used_twice_and_in_any_order() {
-    let db = memory().await;
+    let db = empty().await;
     let row: (String, String, String) = db
         .query_one("SELECT $2, $1, $2", params!["one", "two"])
         .await
@@ -131,13 +150,12 @@ async fn a_parameter_may_be_used_twice_and_in_any_order() {
 
 #[tokio::test]
 async fn parameters_that_do_not_fit_the_statement_are_a_defect() {
-    let db = memory().await;
+    let db = empty().await;
     for (sql, params) in [
         ("SELECT $1", params![]),
         ("SELECT $1", params![1, 2]),
         ("SELECT $2", params![1]),
         ("SELECT ?1", params![1]),
-        ("SELECT $1::uuid", params![1]),
     ] {
         let error = db.query::<()>(sql, params).await.expect_err(sql);
         assert!(matches!(error, StoreError::Internal(_)), "{sql}: {error:?}");

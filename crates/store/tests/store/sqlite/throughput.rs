@@ -5,7 +5,7 @@ use std::{future::Future, time::Instant};
 
 use mainstay_store::{Database, DatabaseOptions, params};
 
-use crate::fixture::{Fixture, add};
+use super::fixture::{Fixture, add};
 
 /// Operations of one measurement, spread over its clients.
 const OPERATIONS: i64 = 2000;

@@ -6,7 +6,7 @@ use mainstay_store::{Database, DatabaseOptions, StoreError, params};
 use tempfile::tempdir;
 use tokio::task::JoinHandle;
 
-use crate::fixture::{Fixture, SHORT, add, ids, open};
+use super::fixture::{Fixture, SHORT, add, ids, open};
 
 type Writing = JoinHandle<Result<u64, StoreError>>;
 

@@ -1,0 +1,171 @@
+//! One server for all tests of a run, and of the next run when it follows soon.
+//!
+//! Tests run in processes of their own, many at a time, and none of them is the last. So the server
+//! belongs to none: the first process that needs one starts it, and a watchdog beside it ends it
+//! when no process has used it for a minute. Everything is in one folder below the temporary one:
+//!
+//! - `use.lock`: held shared by every process that uses the server, until the process ends in
+//!   whatever way; the watchdog ends the server while it holds it alone.
+//! - `start.lock`: held by whoever looks whether there is a server, and starts one.
+//! - `server`: port and password of the server that was started last.
+//! - `data`: the server's files.
+//!
+//! The locks are never removed, so that all hold the same ones.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::ErrorKind,
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use super::{
+    cluster::{self, Cluster, Durability, ServerError, keep_secret},
+    session::Session,
+};
+
+/// Ends the server of the folder it is given, once nobody uses it.
+const WATCHDOG: &str = include_str!("watchdog.sh");
+
+/// How often the watchdog must find the server unused, every two seconds: for a minute. Taste: long
+/// enough to build between two runs, short enough to be gone when somebody looks.
+const LOOKS: u32 = 30;
+
+/// The use of the shared server by this process.
+struct Use {
+    server: Server,
+    // Locked until the process ends.
+    _lock: File,
+}
+
+/// How a server is reached.
+struct Server {
+    port: u16,
+    password: String,
+}
+
+impl Server {
+    fn url(&self, database: &str) -> String {
+        cluster::url(self.port, &self.password, database)
+    }
+}
+
+/// The address of a database of the shared server.
+///
+/// # Panics
+/// When there is no server and none can be started; the message says what is missing.
+pub(crate) fn url(database: &str) -> String {
+    static USE: OnceLock<Use> = OnceLock::new();
+    let begin = || own_folder().and_then(|folder| begin(&folder, LOOKS));
+    let of = USE.get_or_init(|| begin().unwrap_or_else(|error| panic!("{error}")));
+    of.server.url(database)
+}
+
+fn begin(folder: &Path, looks: u32) -> Result<Use, ServerError> {
+    let lock = lock_file(&folder.join("use.lock"))?;
+    lock.lock_shared()?;
+    let starting = lock_file(&folder.join("start.lock"))?;
+    starting.lock()?;
+    let server = match find(folder) {
+        Some(server) => server,
+        None => start(folder, looks)?,
+    };
+    Ok(Use { server, _lock: lock })
+}
+
+/// The server's folder: that of this account, and nobody else's.
+fn own_folder() -> Result<PathBuf, ServerError> {
+    let own = rustix::process::geteuid().as_raw();
+    let folder = std::env::temp_dir().join(format!("mainstay-postgres-{own}"));
+    // The account of the server must be able to pass; what is inside is closed by itself.
+    match DirBuilder::new().mode(0o711).create(&folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(&folder)?;
+    if metadata.uid() != own || !metadata.is_dir() {
+        return Err(ServerError::NotOurs(folder.display().to_string()));
+    }
+    Ok(folder)
+}
+
+fn lock_file(path: &Path) -> Result<File, ServerError> {
+    Ok(File::options().mode(0o600).create(true).append(true).open(path)?)
+}
+
+/// The server that was started last, if it answers.
+fn find(folder: &Path) -> Option<Server> {
+    let text = fs::read_to_string(folder.join("server")).ok()?;
+    let (port, password) = text.split_once(' ')?;
+    let server = Server { port: port.parse().ok()?, password: password.to_owned() };
+    // By its password, so that nobody else's server at this port is taken for it.
+    Session::connect(&server.url("postgres")).is_ok().then_some(server)
+}
+
+fn start(folder: &Path, looks: u32) -> Result<Server, ServerError> {
+    // What a server that was killed has left.
+    match fs::remove_dir_all(folder.join("data")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut cluster = Cluster::init(folder, Durability::Risked)?;
+    cluster.start()?;
+    let Cluster { port, password, .. } = cluster;
+    keep_secret(&folder.join("server"), &format!("{port} {password}"))?;
+    watch(folder, looks)?;
+    Ok(Server { port, password })
+}
+
+/// Starts the watchdog, out of reach of what ends this process and its group.
+fn watch(folder: &Path, looks: u32) -> Result<(), ServerError> {
+    let mut watchdog = Command::new("sh");
+    watchdog.args(["-c", WATCHDOG, "watchdog", &looks.to_string()]);
+    watchdog.current_dir(folder).process_group(0);
+    watchdog.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::Permissions,
+        os::unix::fs::PermissionsExt,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    /// Waits for what the watchdog does last; only a failing test waits half a minute.
+    async fn ended(folder: &Path) {
+        let begun = Instant::now();
+        while folder.join("data").exists() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the server is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_nobody_uses_ends_and_the_next_user_gets_another() {
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.permissions(Permissions::from_mode(0o711)).tempdir().expect("a folder");
+        let first = begin(folder.path(), 1).expect("starts");
+        let second = begin(folder.path(), 1).expect("is there");
+        assert_eq!(first.server.port, second.server.port, "one server for both");
+        let url = first.server.url("postgres");
+        drop(first);
+        assert!(Session::connect(&url).is_ok(), "it is used");
+        drop(second);
+        ended(folder.path()).await;
+        assert!(Session::connect(&url).is_err(), "it has ended");
+        let third = begin(folder.path(), 1).expect("starts again");
+        assert!(Session::connect(&third.server.url("postgres")).is_ok());
+        // The folder may only go after the server.
+        drop(third);
+        ended(folder.path()).await;
+    }
+}
