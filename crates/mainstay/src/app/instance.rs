@@ -178,7 +178,7 @@ pub(crate) async fn open<A: Application>(
     framework: &Framework,
     overrides: &Overrides,
 ) -> Result<Resources, Failure> {
-    let resources = open_unmigrated(framework, overrides).await?;
+    let resources = open_unmigrated::<A>(framework, overrides).await?;
     let migrator = resources.database.migrate(A::migrations());
     let pending = match framework.database.migrate_at_start {
         MigrateAtStart::Auto => {
@@ -198,11 +198,11 @@ pub(crate) async fn open<A: Application>(
 }
 
 /// Opens the database as it is.
-pub(crate) async fn open_unmigrated(
+pub(crate) async fn open_unmigrated<A: Application>(
     framework: &Framework,
     overrides: &Overrides,
 ) -> Result<Resources, Failure> {
-    let (url, database_options) = options::database(framework)?;
+    let (url, database_options) = options::database::<A>(framework)?;
     let database = Database::open(&url, &database_options).await.map_err(|error| {
         let explained = error.0;
         Failure::new(explained.what, explained.why, explained.fix)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use mainstay_store::{DatabaseOptions, DatabaseUrl};
+use mainstay_store::{DatabaseOptions, DatabaseUrl, StatementMode};
 use mainstay_web::{
     EdgeOptions, Transport,
     edge::{Cors, ForwardedHeader, TrustedProxies},
@@ -86,13 +86,15 @@ pub(super) fn passwords(framework: &Framework) -> PasswordOptions {
     }
 }
 
-pub(super) fn database(framework: &Framework) -> Result<(DatabaseUrl, DatabaseOptions), Failure> {
-    let database = &framework.database;
+pub(super) fn database<A: Application>(
+    framework: &Framework,
+) -> Result<(DatabaseUrl, DatabaseOptions), Failure> {
+    let Framework { database, pool, .. } = framework;
     let url: DatabaseUrl = database.url.reveal().parse().map_err(|error| {
         Failure::new(
             "the address of the database cannot be used",
             format!("{error}"),
-            "set DATABASE_URL to `sqlite:PATH`",
+            "set DATABASE_URL to `sqlite:PATH` or `postgres://…`",
         )
     })?;
     let options = DatabaseOptions {
@@ -101,6 +103,20 @@ pub(super) fn database(framework: &Framework) -> Result<(DatabaseUrl, DatabaseOp
         write_queue_max: database.write_queue_max,
         busy_timeout: database.busy_timeout,
         statement_timeout: database.statement_timeout,
+        lanes: pool.lanes,
+        lane_depth: pool.lane_depth,
+        pool_max: pool.size_max,
+        pool_min_idle: pool.idle_min,
+        idle_timeout: pool.idle_timeout,
+        acquire_timeout: pool.acquire_timeout,
+        connect_timeout: pool.connect_timeout,
+        max_lifetime: pool.lifetime_max,
+        statement_mode: match pool.statement_mode {
+            config::StatementMode::Auto => StatementMode::Auto,
+            config::StatementMode::Named => StatementMode::Named,
+            config::StatementMode::Unnamed => StatementMode::Unnamed,
+        },
+        application_name: A::NAME.to_owned(),
         ..DatabaseOptions::default()
     };
     Ok((url, options))

@@ -14,7 +14,7 @@ pub(super) async fn run<A: Application>(
     framework: &Framework,
     matches: &ArgMatches,
 ) -> Result<String, Failure> {
-    let resources = app::open_unmigrated(framework, &Overrides::default()).await?;
+    let resources = app::open_unmigrated::<A>(framework, &Overrides::default()).await?;
     let migrator = resources.database.migrate(A::migrations());
     let mut text = String::new();
     match matches.subcommand_name() {

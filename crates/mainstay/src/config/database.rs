@@ -26,8 +26,9 @@ choice! {
 section! {
     /// The database.
     pub struct Database in "database", prepare compose_url, check complete {
-        /// Where it is: `sqlite:PATH`, relative to the working folder. `postgres://…` is understood
-        /// and refused: this version has no engine for it.
+        /// Where it is: `sqlite:PATH`, relative to the working folder, or `postgres://…` with what
+        /// libpq's connection URIs take: several hosts, `sslmode`, `target_session_attrs`, a folder
+        /// with a socket as `host`.
         url: ConnectionUrl = "sqlite:data/service.db", env "DATABASE_URL";
         /// Host of a PostgreSQL server; with the four knobs below it stands in for a `url` that is
         /// not set in the same place.
@@ -40,18 +41,73 @@ section! {
         user: Option<String> = "", env "DB_USER";
         /// Their password.
         password: Option<Secret<String>> = "", env "DB_PASSWORD";
-        /// Connections that read at the same time (SQLite has one more, which writes).
+        /// SQLite: connections that read at the same time; one more writes.
         readers: usize = "2", range 1..=64;
-        /// Longest wait for a lock that another process holds.
+        /// SQLite: longest wait for a lock that another process holds.
         busy_timeout: Duration as ms = "2000", range 1..=60000;
         /// Longest run of one statement.
         statement_timeout: Duration as ms = "5000", range 1..=600_000;
-        /// Reads that may wait for a connection; more are refused at once.
+        /// Reads that may wait, on PostgreSQL all single statements; more are refused at once.
         read_queue_max: usize = "1024", range 1..=1_000_000;
-        /// Writes that may wait for the next commit; more are refused at once.
+        /// Writes that may wait for the next commit, on PostgreSQL transactions that may wait for a
+        /// connection; more are refused at once.
         write_queue_max: usize = "1024", range 1..=1_000_000;
         /// Whether migrations run when the service starts.
         migrate_at_start: MigrateAtStart = "auto";
+    }
+}
+
+choice! {
+    /// How a statement travels to PostgreSQL.
+    pub enum StatementMode {
+        /// Prepared and kept, unless a pooler is found in front of the server.
+        Auto = "auto",
+        /// Prepared once for each connection and kept there.
+        Named = "named",
+        /// Prepared anew each time, in the same round trip: behind PgBouncer in transaction mode.
+        Unnamed = "unnamed",
+    }
+}
+
+section! {
+    /// Connections to PostgreSQL. SQLite has none.
+    pub struct Pool in "pool", check pool_chain {
+        /// Connections that all single statements share, pipelined.
+        lanes: usize = "2", range 1..=64;
+        /// Statements under way on each of them; more wait.
+        lane_depth: usize = "64", range 1..=10_000;
+        /// Connections for transactions, one for each, at most. With the lanes, and times the
+        /// number of processes, it has to fit into the server's `max_connections`.
+        size_max: usize = "20", range 1..=10_000;
+        /// Connections for transactions that stay open when nobody needs them.
+        idle_min: usize = "1", range 0..=10_000;
+        /// How long a connection beyond those may be unused.
+        idle_timeout: Duration as ms = "30000", range 100..=86_400_000;
+        /// Longest wait of a transaction for a connection.
+        acquire_timeout: Duration as ms = "2000", range 1..=600_000;
+        /// Longest time an address may take to answer, TLS and log-in included.
+        connect_timeout: Duration as ms = "2000", range 1..=600_000;
+        /// Age at which a connection is replaced, less up to a tenth at random.
+        lifetime_max: Duration as seconds = "1800", range 1..=86_400;
+        /// How statements travel.
+        statement_mode: StatementMode = "auto";
+    }
+}
+
+fn pool_chain(pool: &Pool, loader: &mut Loader) {
+    if pool.connect_timeout > pool.acquire_timeout {
+        loader.conflict(
+            &["pool.connect_timeout_ms", "pool.acquire_timeout_ms"],
+            "who waits for a new connection would have given up before it is there",
+            "make connect_timeout_ms at most acquire_timeout_ms",
+        );
+    }
+    if pool.idle_min > pool.size_max {
+        loader.conflict(
+            &["pool.idle_min", "pool.size_max"],
+            "more connections would be kept than there may be",
+            "make idle_min at most size_max",
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 
 use super::{
-    database::Database,
+    database::{Database, Pool},
     loader::Loader,
     value::{CorsOrigin, Directives},
 };
@@ -207,6 +207,8 @@ pub struct Framework {
     pub ops: Ops,
     /// `[database]`
     pub database: Database,
+    /// `[pool]`
+    pub pool: Pool,
     /// `[limits]`
     pub limits: Limits,
     /// `[passwords]`
@@ -224,6 +226,7 @@ impl Framework {
             http: loader.section(),
             ops: loader.section(),
             database: loader.section(),
+            pool: loader.section(),
             limits: loader.section(),
             passwords: loader.section(),
             log: loader.section(),
@@ -234,12 +237,19 @@ impl Framework {
     }
 
     fn check(&self, loader: &mut Loader) {
-        let Self { http, ops, database, shutdown, .. } = self;
+        let Self { http, ops, database, pool, shutdown, .. } = self;
         if database.statement_timeout > http.deadline {
             loader.conflict(
                 &["database.statement_timeout_ms", "http.deadline_ms"],
                 "a statement would outlive the request it is for",
                 "make statement_timeout_ms at most deadline_ms",
+            );
+        }
+        if pool.acquire_timeout > http.deadline {
+            loader.conflict(
+                &["pool.acquire_timeout_ms", "http.deadline_ms"],
+                "a transaction would wait for a connection longer than its request may take",
+                "make acquire_timeout_ms at most deadline_ms",
             );
         }
         if shutdown.drain_deadline < http.deadline {

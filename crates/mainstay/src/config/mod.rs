@@ -17,7 +17,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use database::{Database, MigrateAtStart};
+pub use database::{Database, MigrateAtStart, Pool, StatementMode};
 pub use effective::{Effective, Setting};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use framework::{
