@@ -106,7 +106,12 @@ impl Connector {
     /// finds out whether it has passed.
     pub(super) async fn connect(self: &Arc<Self>) -> Result<Connection, StoreError> {
         let trial = self.enter()?;
-        match self.establish().await {
+        let mut result = self.establish().await;
+        // One broken handshake says nothing about the next.
+        if result.as_ref().is_err_and(|error| error.reason == Reason::Broken) {
+            result = self.establish().await;
+        }
+        match result {
             Ok(connection) => {
                 trial.succeeded();
                 Ok(connection)
@@ -262,6 +267,8 @@ fn explained(place: &str, error: &tokio_postgres::Error) -> ConnectError {
         "3D000" => Reason::NoDatabase,
         "53300" => Reason::Full,
         _ if code.starts_with("28") => Reason::Auth,
+        // Ended by an administrator, which is about this connection.
+        "57P01" => Reason::Broken,
         _ if code.starts_with("57P0") => Reason::NotReady,
         _ => Reason::Broken,
     };
