@@ -116,3 +116,29 @@ async fn an_account_has_so_many_good_keys_and_no_more() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_at_a_time_one_gets_the_last_place() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        for _ in 1..KEYS_MAX {
+            place.add(&ada, wanted(&Scope::ALL)).await;
+        }
+        let now = place.clock.now();
+        let attempts: Vec<_> = (0..4)
+            .map(|_| {
+                let (keys, ada) = (place.keys.clone(), ada.clone());
+                tokio::spawn(async move {
+                    let key = Key::new(wanted(&Scope::ALL), &ada, now);
+                    keys.create(&key, Token::generate().hash()).await
+                })
+            })
+            .collect();
+        for attempt in attempts {
+            let outcome = attempt.await.expect("no panic");
+            assert!(matches!(outcome, Ok(()) | Err(CreateError::TooMany)), "{outcome:?}");
+        }
+        assert_eq!(place.keys_of(&ada).await.len(), KEYS_MAX as usize);
+    })
+    .await;
+}
