@@ -47,11 +47,15 @@ struct Sql(Database);
 impl Repository for Sql {
     fn create<'a>(&'a self, key: &'a Key, token: TokenHash) -> Answer<'a, (), CreateError> {
         Box::pin(async move {
+            let mut tx = self.0.begin().await?;
+            // Two at a time must not both take the last place: where writers do not wait for each
+            // other, this makes those of one owner.
+            let lock = "UPDATE users SET version = version WHERE id = $1";
+            tx.execute(lock, params![key.user.0]).await?;
             let prune = "DELETE FROM keys \
                          WHERE user_id = $1 AND (expires_at <= $2 OR password_version < $3)";
             let values = params![key.user.0, key.created_at, key.password_version.0];
-            self.0.execute(prune, values).await?;
-            // One statement, so that two at a time do not both take the last place.
+            tx.execute(prune, values).await?;
             let insert = "INSERT INTO keys (id, user_id, name, scopes, token_hash, \
                           password_version, created_at, expires_at) \
                           SELECT $1, $2, $3, $4, $5, $6, $7, $8 \
@@ -67,8 +71,9 @@ impl Repository for Sql {
                 key.expires_at,
                 KEYS_MAX,
             ];
-            let inserted = self.0.execute(insert, values).await;
+            let inserted = tx.execute(insert, values).await;
             let inserted = inserted.on_constraint("foreign_key", CreateError::UserNotFound)?;
+            tx.commit().await?;
             (inserted > 0).then_some(()).ok_or(CreateError::TooMany)
         })
     }

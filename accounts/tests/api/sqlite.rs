@@ -1,12 +1,16 @@
-//! What only the embedded engine promises: it keeps everything in one file. The run of `cargo xtask
+//! What only the embedded engine promises: one writer, and one file. The run of `cargo xtask
 //! test` on PostgreSQL leaves this module out.
 
+use accounts::Accounts;
+use mainstay_testing::{Engine, TestApp};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::{
     crash::{ADMIN, Acknowledged, check, log_in},
+    degraded::check as check_refusal,
     process::{Service, run_in},
-    support::{PASSWORD, assert_outcome, until},
+    support::{PASSWORD, Person, assert_outcome, options, outcome, registration, until},
 };
 
 #[tokio::test]
@@ -37,4 +41,34 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     for user in &users {
         check(&service, &token, user).await;
     }
+}
+
+#[tokio::test]
+async fn a_full_queue_of_writes_refuses_at_once_and_answers_reads() {
+    let options = options().on(Engine::Sqlite).with("MAINSTAY_DATABASE__WRITE_QUEUE_MAX", "1");
+    let app = TestApp::start_with::<Accounts>(options).await;
+    let ada = Person::join(&app, "ada").await;
+    let neighbour = app.neighbour();
+    neighbour.lock("users");
+    let mut sent = JoinSet::new();
+    for n in 0..8 {
+        sent.spawn(registration(&app, &format!("u{n}@example.com")).send());
+    }
+    // One at most is with the writer and one in the queue.
+    for _ in 0..6 {
+        let refused = sent.join_next().await.expect("eight were sent").expect("no panic");
+        check_refusal(&refused, "STORE_OVERLOADED", "a write too many");
+    }
+    assert_outcome(&app.get("/me").bearer(&ada.token).send().await, 200, "", "a read");
+
+    neighbour.unlock();
+    let mut made = 0;
+    for reply in sent.join_all().await {
+        match outcome(&reply) {
+            (201, _) => made += 1,
+            _ => check_refusal(&reply, "STORE_OVERLOADED", "one that waited too long"),
+        }
+    }
+    assert_eq!(neighbour.number("SELECT count(*) FROM users WHERE email LIKE 'u%'"), made);
+    assert_outcome(&registration(&app, "late@example.com").send().await, 201, "", "later");
 }

@@ -116,3 +116,32 @@ async fn an_account_has_so_many_good_keys_and_no_more() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_at_a_time_one_gets_the_last_place() {
+    on_each(async |place| {
+        let ada = place.register("ada@example.com").await;
+        for _ in 1..KEYS_MAX {
+            place.add(&ada, wanted(&Scope::ALL)).await;
+        }
+        let now = place.clock.now();
+        // In the first rounds connections are opened, and nobody meets.
+        for _ in 0..10 {
+            let attempt = || {
+                let (keys, ada) = (place.keys.clone(), ada.clone());
+                tokio::spawn(async move {
+                    let key = Key::new(wanted(&Scope::ALL), &ada, now);
+                    keys.create(&key, Token::generate().hash()).await
+                })
+            };
+            for attempt in [(); 4].map(|()| attempt()) {
+                let outcome = attempt.await.expect("no panic");
+                assert!(matches!(outcome, Ok(()) | Err(CreateError::TooMany)), "{outcome:?}");
+            }
+            let kept = place.keys_of(&ada).await;
+            assert_eq!(kept.len(), KEYS_MAX as usize);
+            assert!(place.keys.delete(kept[0].id, None).await.expect("works"));
+        }
+    })
+    .await;
+}

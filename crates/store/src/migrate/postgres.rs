@@ -11,9 +11,9 @@ use mainstay_core::{Clock, SystemClock};
 use tokio_postgres::{Error, SimpleQueryMessage, error::SqlState};
 
 use super::{
-    CREATE_RECORDS, MigrateError, MigrationReport, MigrationState,
+    MigrateError, MigrationReport, MigrationState,
     file::{Migration, Migrations},
-    run::{self, Record, Records, label},
+    run::{self, CREATE_RECORDS, Record, Records, label},
     sql,
 };
 use crate::{
@@ -151,8 +151,8 @@ async fn try_next(
     // The order counts: another process may hold the advisory lock for as long as its migration
     // takes, and that is no reason to give up.
     let begin = format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
-         SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({LOCK_KEY}); \
+        "BEGIN; SET LOCAL statement_timeout = 0; \
+         SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({LOCK_KEY}); \
          SET LOCAL lock_timeout = {}",
         LOCK_TIMEOUT.as_millis()
     );

@@ -17,7 +17,7 @@ pub enum ServerError {
     /// It is not installed.
     #[error(
         "PostgreSQL is needed and its server is not installed; on Debian and Ubuntu: \
-         `apt-get install postgresql`, elsewhere put `initdb`, `postgres` and `pg_ctl` on the PATH"
+         `apt-get install postgresql`, elsewhere put its programs on the PATH"
     )]
     NotInstalled,
     /// Root may not run it, and nobody else can.
@@ -53,7 +53,7 @@ pub enum Durability {
 }
 
 /// Who owns every server here.
-const USER: &str = "postgres";
+pub(super) const USER: &str = "postgres";
 
 /// Settings of every server. It is found by its port only. Nothing is replicated, and databases
 /// that live for a second are not vacuumed.

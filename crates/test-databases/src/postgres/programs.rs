@@ -1,18 +1,26 @@
 //! The server's programs, wherever they are installed.
 
-use std::{env, ffi::OsStr, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use super::ServerError;
 
 /// Where Debian keeps every version of the server; only its client programs are on the `PATH`.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The folder that holds `initdb`, `postgres` and `pg_ctl`.
+/// The folder that holds the server's programs.
 ///
 /// The newest of Debian's versions, unless the `PATH` has one: who put it there wants it used.
 pub(super) fn folder() -> Result<PathBuf, ServerError> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = env::split_paths(&path).find(|folder| holds_programs(folder));
+    // Somebody may have linked some of the programs only.
+    let linked = |folder: PathBuf| {
+        let program = fs::canonicalize(folder.join("initdb")).ok()?;
+        program.parent().map(Path::to_owned).filter(|folder| holds_programs(folder))
+    };
+    let on_path = env::split_paths(&path).find_map(linked);
     on_path.or_else(newest_of_debian).ok_or(ServerError::NotInstalled)
 }
 
@@ -26,6 +34,6 @@ fn newest_of_debian() -> Option<PathBuf> {
     Some(versions.max()?.1)
 }
 
-fn holds_programs(folder: &std::path::Path) -> bool {
-    ["initdb", "postgres", "pg_ctl"].map(OsStr::new).iter().all(|name| folder.join(name).is_file())
+fn holds_programs(folder: &Path) -> bool {
+    ["initdb", "postgres", "pg_ctl", "dropdb"].iter().all(|name| folder.join(name).is_file())
 }

@@ -14,7 +14,7 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io::ErrorKind,
+    io::{self, ErrorKind},
     os::unix::{
         fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
         process::CommandExt,
@@ -26,6 +26,7 @@ use std::{
 
 use super::{
     cluster::{self, Cluster, Durability, ServerError, keep_secret},
+    programs,
     session::Session,
 };
 
@@ -60,10 +61,26 @@ impl Server {
 /// # Panics
 /// When there is no server and none can be started; the message says what is missing.
 pub(crate) fn url(database: &str) -> String {
+    server().url(database)
+}
+
+/// Has a database dropped, by a process that outlives this one.
+///
+/// Nobody may wait for it here: the server waits for the log-in of every connection before it drops
+/// a database, and the client of such a connection may be the very thread that drops this one.
+pub(crate) fn drop_database(name: &str) -> Result<(), ServerError> {
+    let Server { port, password } = server();
+    let mut command = Command::new(programs::folder()?.join("dropdb"));
+    command.args(["--force", "--if-exists", "--maintenance-db=postgres", name]);
+    command.env("PGHOST", "127.0.0.1").env("PGPORT", port.to_string());
+    command.env("PGUSER", cluster::USER).env("PGPASSWORD", password);
+    Ok(detach(&mut command)?)
+}
+
+fn server() -> &'static Server {
     static USE: OnceLock<Use> = OnceLock::new();
     let begin = || own_folder().and_then(|folder| begin(&folder, LOOKS));
-    let of = USE.get_or_init(|| begin().unwrap_or_else(|error| panic!("{error}")));
-    of.server.url(database)
+    &USE.get_or_init(|| begin().unwrap_or_else(|error| panic!("{error}"))).server
 }
 
 fn begin(folder: &Path, looks: u32) -> Result<Use, ServerError> {
@@ -121,13 +138,16 @@ fn start(folder: &Path, looks: u32) -> Result<Server, ServerError> {
     Ok(Server { port, password })
 }
 
-/// Starts the watchdog, out of reach of what ends this process and its group.
 fn watch(folder: &Path, looks: u32) -> Result<(), ServerError> {
     let mut watchdog = Command::new("sh");
     watchdog.args(["-c", WATCHDOG, "watchdog", &looks.to_string()]);
-    watchdog.current_dir(folder).process_group(0);
-    watchdog.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    Ok(())
+    Ok(detach(watchdog.current_dir(folder))?)
+}
+
+/// Starts a process out of reach of what ends this one and its group.
+fn detach(command: &mut Command) -> io::Result<()> {
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map(drop)
 }
 
 #[cfg(test)]

@@ -145,10 +145,15 @@ impl Connection {
         !self.client.is_closed()
     }
 
+    /// Whether its server is still the one to ask.
+    pub(super) fn is_current(&self) -> bool {
+        let current = self.connector.upgrade().map(|connector| connector.generation());
+        self.is_open() && current == Some(self.generation)
+    }
+
     /// Whether it may be used again by somebody else.
     pub(super) fn is_fit(&self) -> bool {
-        let current = self.connector.upgrade().map(|connector| connector.generation());
-        self.is_open() && current == Some(self.generation) && Instant::now() < self.expires
+        self.is_current() && Instant::now() < self.expires
     }
 
     /// Ends the connection without a word.
@@ -224,16 +229,13 @@ impl Connection {
         prepared: Option<&Prepared>,
         params: &[Value],
     ) -> Result<Outcome, Error> {
-        match prepared {
-            Some(prepared) => {
-                let params = params.iter().map(Bound);
-                let rows = self.client.query_raw(&prepared.statement, params).await?;
-                collect(rows, Some(&prepared.columns), sql).await
-            }
-            None => {
-                let params = params.iter().map(|value| (Plain(value), Type::UNKNOWN));
-                collect(self.client.query_typed_raw(sql, params).await?, None, sql).await
-            }
+        if let Some(prepared) = prepared {
+            let params = params.iter().map(Bound);
+            let rows = self.client.query_raw(&prepared.statement, params).await?;
+            collect(rows, Some(&prepared.columns), sql).await
+        } else {
+            let params = params.iter().map(|value| (Plain(value), Type::UNKNOWN));
+            collect(self.client.query_typed_raw(sql, params).await?, None, sql).await
         }
     }
 
@@ -292,10 +294,7 @@ async fn collect(
             Err(error) => unread = unread.or(Some(error)),
         }
     }
-    let changed = match keyword::counts_changes(sql) {
-        true => stream.rows_affected().unwrap_or(0),
-        false => 0,
-    };
+    let changed = stream.rows_affected().filter(|_| keyword::counts_changes(sql)).unwrap_or(0);
     match unread {
         Some(error) => Err(error),
         None => Ok(Outcome { rows, changed }),

@@ -72,15 +72,15 @@ impl PostgresTransaction {
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
         self.refuse_doomed()?;
-        keyword::check(sql, Access::Transaction)?;
         // Until it has been answered, and for good if this future is dropped before.
         self.doomed = true;
+        keyword::check(sql, Access::Transaction)?;
         let left = self.left()?;
         self.lease.soil();
         let connection = self.lease.connection().ok_or_else(closed)?;
-        let result = match tokio::time::timeout(left, run_on(connection, sql, &params)).await {
-            Ok(result) => result,
-            Err(_) => return Err(StoreError::TimedOut(failure::lost(sql, "no answer in time"))),
+        let running = tokio::time::timeout(left, run_on(connection, sql, &params));
+        let Ok(result) = running.await else {
+            return Err(StoreError::TimedOut(failure::lost(sql, "no answer in time")));
         };
         self.lease.rest();
         self.answered = Instant::now();
@@ -95,11 +95,12 @@ impl PostgresTransaction {
     }
 
     pub(crate) async fn rollback(mut self) -> Result<(), StoreError> {
-        match self.doomed {
-            // A statement may be under way, and the quarantine ends it.
-            true => Ok(()),
-            false => self.end("ROLLBACK").await,
+        if self.lease.is_busy() {
+            // The drop of the lease would do it as well, and tell nobody when.
+            self.lease.heal().await;
+            return Ok(());
         }
+        self.end("ROLLBACK").await
     }
 
     async fn end(&mut self, sql: &'static str) -> Result<(), StoreError> {
@@ -132,12 +133,12 @@ impl PostgresTransaction {
     }
 
     fn refuse_doomed(&self) -> Result<(), StoreError> {
-        match self.doomed {
-            true => Err(StoreError::Internal(Cause::text(
-                "a statement of the transaction has failed or was dropped; only rollback works",
-            ))),
-            false => Ok(()),
+        if !self.doomed {
+            return Ok(());
         }
+        Err(StoreError::Internal(Cause::text(
+            "a statement of the transaction has failed or was dropped; only rollback works",
+        )))
     }
 }
 
@@ -150,14 +151,12 @@ async fn begin_on(lease: &Lease, limits: Limits) -> Result<(), StoreError> {
             connection.command("BEGIN").await
         }
     };
-    match tokio::time::timeout(GRACE, beginning).await {
-        Ok(result) => result,
-        Err(_) => {
-            // Nobody knows what is on the other side; the next try gets another connection.
-            connection.abort();
-            Err(StoreError::Unavailable(failure::lost("BEGIN", "no answer in time")))
-        }
+    if let Ok(result) = tokio::time::timeout(GRACE, beginning).await {
+        return result;
     }
+    // Nobody knows what is on the other side; the next try gets another connection.
+    connection.abort();
+    Err(StoreError::Unavailable(failure::lost("BEGIN", "no answer in time")))
 }
 
 async fn run_on(

@@ -1,0 +1,9 @@
+//! What only PostgreSQL promises. Runs whichever engine the run of the tests is about.
+
+mod constraints;
+mod dropping;
+mod fixture;
+mod lanes;
+mod migrations;
+mod pool;
+mod values;
