@@ -19,8 +19,9 @@ use rusqlite::{
 };
 
 use super::{
-    MigrateError, MigrationReport, MigrationState, Planned,
+    MigrateError, MigrationReport, MigrationState,
     file::{Migration, Migrations},
+    plan::{self, Planned},
 };
 use crate::{
     database::{Database, Engine},
@@ -65,20 +66,17 @@ impl Migrator {
     pub async fn plan(&self) -> Result<Vec<Planned>, MigrateError> {
         let reports = self.status().await?;
         agreed(&reports)?;
-        let files = self.migrations.for_engine(self.database.engine());
-        let pending = files.zip(&reports).filter(|(_, r)| r.state == MigrationState::Pending);
-        pending
-            .map(|((number, name, file), report)| {
-                let sql = file.ok_or_else(|| left_out(report))?.sql();
-                Ok(Planned { number, name, sql })
-            })
-            .collect()
+        plan::plan(self.migrations, self.database.engine(), &reports)
     }
 
     /// Applies what is pending, in order, and reports what it applied.
     ///
-    /// Refuses before the first one when an applied file has changed or is unknown here.
+    /// Refuses before the first one when an applied file has changed or is unknown here, and on
+    /// PostgreSQL when a statement would hold up the service that runs (see [`Rule`](super::Rule)).
     pub async fn up(&self) -> Result<Vec<MigrationReport>, MigrateError> {
+        if self.database.engine() == Engine::Postgres {
+            plan::safe(&self.plan().await?)?;
+        }
         let migrations = self.migrations;
         self.on_writer(move |connection| {
             let mut applied = Vec::new();
@@ -218,7 +216,7 @@ fn apply_next_in_tx(
     let file = migrations
         .for_engine(Engine::Sqlite)
         .find_map(|(number, _, file)| file.filter(|_| number == report.number))
-        .ok_or_else(|| left_out(&report))?;
+        .ok_or_else(|| left_out(&report, Engine::Sqlite))?;
     fence
         .during(|| tx.execute_batch(file.sql()))
         .map_err(|error| Step::Sql(label(&report), error))?;
@@ -321,10 +319,11 @@ fn label(report: &MigrationReport) -> String {
     format!("migration {:04}_{}", report.number, report.name)
 }
 
-fn left_out(report: &MigrationReport) -> MigrateError {
+pub(super) fn left_out(report: &MigrationReport, engine: Engine) -> MigrateError {
+    let engine = engine.as_str();
     MigrateError::Refused(Explanation {
         what: format!("{} cannot be applied", label(report)),
-        why: "it has a file for another engine and none for sqlite".to_owned(),
-        fix: format!("Add {:04}_{}.sqlite.sql.", report.number, report.name),
+        why: format!("it has a file for another engine and none for {engine}"),
+        fix: format!("Add {:04}_{}.{engine}.sql.", report.number, report.name),
     })
 }
