@@ -11,7 +11,9 @@ mod migrate;
 mod row;
 mod value;
 
-pub use database::{Database, DatabaseOptions, DatabaseUrl, Engine, Transaction, UrlError};
+pub use database::{
+    Database, DatabaseOptions, DatabaseUrl, Engine, StatementMode, Transaction, UrlError,
+};
 pub use error::{
     Cause, Explanation, INTERNAL, OpenError, ResultExt, STORE_OVERLOADED, STORE_UNAVAILABLE,
     StoreError,

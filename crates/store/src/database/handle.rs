@@ -6,6 +6,7 @@ use mainstay_core::{Health, HealthCheck, HealthFuture};
 
 use super::{
     DatabaseOptions, DatabaseUrl, Engine, Outcome, Transaction,
+    postgres::Postgres,
     sqlite::{Place, Sqlite},
     url::Address,
 };
@@ -33,9 +34,11 @@ pub struct Database {
     inner: Inner,
 }
 
+/// The engines, where the difference matters.
 #[derive(Clone)]
-enum Inner {
+pub(crate) enum Inner {
     Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Database {
@@ -45,18 +48,16 @@ impl Database {
     /// owner only.
     pub async fn open(url: &DatabaseUrl, options: &DatabaseOptions) -> Result<Self, OpenError> {
         options.check()?;
-        let place = match url.address() {
-            Address::File(path) => Place::File(path.clone()),
-            Address::Memory => Place::memory(),
-            Address::Postgres(_) => {
-                return Err(OpenError::new(
-                    format!("cannot open {url}"),
-                    "this build has no PostgreSQL engine",
-                    "Set DATABASE_URL to `sqlite:PATH`, or use a build with PostgreSQL.",
-                ));
+        let options = options.clone();
+        let inner = match url.address() {
+            Address::File(path) => {
+                Inner::Sqlite(Sqlite::open(Place::File(path.clone()), options).await?)
+            }
+            Address::Memory => Inner::Sqlite(Sqlite::open(Place::memory(), options).await?),
+            Address::Postgres(address) => {
+                Inner::Postgres(Postgres::open(address, &url.to_string(), options).await?)
             }
         };
-        let inner = Inner::Sqlite(Sqlite::open(place, options.clone()).await?);
         Ok(Self { inner })
     }
 
@@ -126,6 +127,7 @@ impl Database {
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match &self.inner {
             Inner::Sqlite(sqlite) => Ok(Transaction::on_sqlite(sqlite.begin().await?)),
+            Inner::Postgres(postgres) => Ok(Transaction::on_postgres(postgres.begin().await?)),
         }
     }
 
@@ -133,6 +135,7 @@ impl Database {
     pub fn engine(&self) -> Engine {
         match self.inner {
             Inner::Sqlite(_) => Engine::Sqlite,
+            Inner::Postgres(_) => Engine::Postgres,
         }
     }
 
@@ -143,25 +146,27 @@ impl Database {
     pub async fn close(&self) {
         match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.close().await,
+            Inner::Postgres(postgres) => postgres.close().await,
         }
     }
 
     async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
         match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.read(sql, params).await,
+            Inner::Postgres(postgres) => postgres.read(sql, params).await,
         }
     }
 
     async fn write(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
         match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.write(sql, params).await,
+            Inner::Postgres(postgres) => postgres.write(sql, params).await,
         }
     }
 
-    pub(crate) fn sqlite(&self) -> &Sqlite {
-        match &self.inner {
-            Inner::Sqlite(sqlite) => sqlite,
-        }
+    /// The engine itself, for what is not the same on both.
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
     }
 }
 
@@ -178,12 +183,11 @@ impl HealthCheck for Database {
 
     fn check(&self) -> HealthFuture<'_> {
         Box::pin(async {
-            match &self.inner {
-                Inner::Sqlite(sqlite) => match sqlite.probe().await {
-                    Ok(()) => Health::Ready,
-                    Err(reason) => Health::Unready(reason),
-                },
-            }
+            let looked = match &self.inner {
+                Inner::Sqlite(sqlite) => sqlite.probe().await,
+                Inner::Postgres(postgres) => postgres.probe().await,
+            };
+            looked.map_or_else(Health::Unready, |()| Health::Ready)
         })
     }
 }

@@ -4,16 +4,22 @@ mod engine;
 mod handle;
 mod options;
 mod outcome;
+mod postgres;
 mod queue;
 mod sqlite;
 mod transaction;
 mod url;
 
-pub(crate) use self::outcome::Outcome;
 pub use self::{
     engine::Engine,
     handle::Database,
-    options::DatabaseOptions,
+    options::{DatabaseOptions, StatementMode},
     transaction::Transaction,
     url::{DatabaseUrl, UrlError},
+};
+pub(crate) use self::{
+    handle::Inner,
+    outcome::Outcome,
+    postgres::{Connection, Postgres},
+    sqlite::Sqlite,
 };

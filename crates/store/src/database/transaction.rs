@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Outcome, sqlite::SqliteTransaction};
+use super::{Outcome, postgres::PostgresTransaction, sqlite::SqliteTransaction};
 use crate::{error::StoreError, row::FromRow, value::Value};
 
 /// An open transaction. Dropping it rolls it back at once.
@@ -16,11 +16,16 @@ pub struct Transaction {
 
 enum Inner {
     Sqlite(SqliteTransaction),
+    Postgres(PostgresTransaction),
 }
 
 impl Transaction {
     pub(super) const fn on_sqlite(transaction: SqliteTransaction) -> Self {
         Self { inner: Inner::Sqlite(transaction) }
+    }
+
+    pub(super) const fn on_postgres(transaction: PostgresTransaction) -> Self {
+        Self { inner: Inner::Postgres(transaction) }
     }
 
     /// As [`Database::query`](super::Database::query), inside the transaction.
@@ -75,6 +80,7 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.inner {
             Inner::Sqlite(transaction) => transaction.commit().await,
+            Inner::Postgres(transaction) => transaction.commit().await,
         }
     }
 
@@ -82,12 +88,14 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.inner {
             Inner::Sqlite(transaction) => transaction.rollback().await,
+            Inner::Postgres(transaction) => transaction.rollback().await,
         }
     }
 
     async fn run(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
         match &mut self.inner {
             Inner::Sqlite(transaction) => transaction.run(sql, params).await,
+            Inner::Postgres(transaction) => transaction.run(sql, params).await,
         }
     }
 }

@@ -2,8 +2,12 @@
 
 mod file;
 mod lint;
+mod outside;
 mod plan;
+mod postgres;
 mod run;
+mod sql;
+mod sqlite;
 
 use std::{error::Error, fmt};
 
@@ -19,6 +23,14 @@ use crate::{
     database::Database,
     error::{Cause, Explanation, StoreError},
 };
+
+/// Where the database remembers; the same on both engines.
+const CREATE_RECORDS: &str = "CREATE TABLE IF NOT EXISTS mainstay_migrations (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL
+)";
 
 impl Database {
     /// Compares the database with the migrations of this binary, or brings it up to them.

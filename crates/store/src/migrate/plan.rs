@@ -51,7 +51,7 @@ pub(super) fn plan(
         let statements =
             on_postgres.map(|file| checker.read(&file.file_name(), file.sql())).unwrap_or_default();
         if pending {
-            let sql = file.ok_or_else(|| left_out(report, engine))?.sql();
+            let sql = file.ok_or_else(|| left_out(engine, report))?.sql();
             plan.push(Planned { number, name, sql, statements });
         } else {
             // What an applied file has created is in use.

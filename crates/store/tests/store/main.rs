@@ -7,6 +7,7 @@ mod health;
 mod limiter;
 mod migrations;
 mod opening;
+mod postgres;
 mod reading;
 mod throughput;
 mod transactions;

@@ -39,13 +39,6 @@ async fn each_reason_is_explained() {
 }
 
 #[tokio::test]
-async fn a_build_without_postgres_says_so_and_hides_the_password() {
-    let error = refused("postgres://user:secret@db:5432/app").await.to_string();
-    assert!(error.contains("no PostgreSQL engine"), "{error}");
-    assert!(!error.contains("secret"), "{error}");
-}
-
-#[tokio::test]
 async fn a_size_of_zero_is_refused() {
     let options = DatabaseOptions { readers: 0, ..DatabaseOptions::default() };
     let url = "sqlite::memory:".parse().expect("an address");

@@ -45,6 +45,21 @@ impl Checker {
     }
 }
 
+/// A file whose only statement cannot run in a transaction.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::migrate) struct Outside {
+    /// What `CREATE INDEX` leaves half built when it fails.
+    pub(in crate::migrate) index: Option<String>,
+}
+
+/// Whether a file has to run outside a transaction.
+pub(in crate::migrate) fn outside_transaction(sql: &str) -> Option<Outside> {
+    let script = script(sql);
+    let [statement] = script.statements.as_slice() else { return None };
+    let notes = statements::inspect(statement, &mut Schema::default());
+    notes.outside.then(|| Outside { index: statements::index_created(statement) })
+}
+
 /// Whether a lock that is kept until the commit is felt.
 fn holds_up(lock: &Lock) -> bool {
     lock.mode >= LockMode::Share

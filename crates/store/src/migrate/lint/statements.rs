@@ -63,6 +63,15 @@ pub(super) fn inspect(statement: &Statement<'_>, schema: &mut Schema) -> Notes {
     reading.notes
 }
 
+/// The name that `CREATE INDEX CONCURRENTLY` gives.
+pub(super) fn index_created(statement: &Statement<'_>) -> Option<String> {
+    let mut cursor = statement.cursor();
+    cursor.eat_any(&["CREATE INDEX", "CREATE UNIQUE INDEX"])?;
+    cursor.eat("CONCURRENTLY");
+    cursor.eat("IF NOT EXISTS");
+    if cursor.eat("ON") { None } else { cursor.name() }
+}
+
 /// A statement being read.
 pub(super) struct Reading<'s> {
     pub(super) notes: Notes,
@@ -177,8 +186,8 @@ impl Reading<'_> {
 
     fn create_index(&mut self, what: &str, mut cursor: Cursor<'_, '_>) {
         let concurrently = cursor.eat("CONCURRENTLY");
-        let rest = cursor.text();
         cursor.eat("IF NOT EXISTS");
+        let rest = cursor.text();
         let name = if cursor.eat("ON") {
             None
         } else {
@@ -186,6 +195,7 @@ impl Reading<'_> {
             cursor.eat("ON");
             name
         };
+        let named = name.is_some();
         let only = cursor.eat("ONLY");
         let Some(table) = cursor.name() else { return self.opaque() };
         if let Some(name) = name {
@@ -209,7 +219,7 @@ impl Reading<'_> {
             Rule::CreateIndex,
             format!("SHARE on {table}: every write waits until the index is built"),
             "build it beside the writers, in a file of its own:",
-            [format!("CREATE {what} CONCURRENTLY {rest};")],
+            [format!("CREATE {what} CONCURRENTLY {};", if_not_exists(&rest, named))],
         );
     }
 
@@ -315,7 +325,7 @@ impl Reading<'_> {
         if cursor.eat_any(TRANSACTION).is_some() {
             self.notes.refuse(
                 Rule::Transaction,
-                "the file is one transaction together with its record already",
+                "it opens or ends a transaction, and the file is one already, together with its record",
                 "leave it out",
                 [],
             );
@@ -334,6 +344,11 @@ impl Reading<'_> {
             &text,
         );
     }
+}
+
+/// A run after a crash finds the index there. Without a name PostgreSQL would choose another.
+fn if_not_exists(rest: &str, named: bool) -> String {
+    if named { format!("IF NOT EXISTS {rest}") } else { rest.to_owned() }
 }
 
 fn is_time_limit(name: &str) -> bool {

@@ -267,6 +267,11 @@ fn what_cannot_run_in_a_transaction_is_alone() {
     assert_eq!(rules(&used().read("0002_test.sql", &allowed)), [], "the server will refuse it");
     let alone = used().read("0002_test.sql", &format!("-- A comment is no company.\n{index}"));
     assert!(alone[0].outside_transaction && alone[0].findings.is_empty(), "{alone:?}");
+    let index = |sql| outside_transaction(sql).map(|outside| outside.index);
+    assert_eq!(index("CREATE INDEX CONCURRENTLY i ON users (age)"), Some(Some("i".to_owned())));
+    assert_eq!(index("DROP INDEX CONCURRENTLY i;"), Some(None));
+    assert_eq!(index("CREATE INDEX i ON users (age)"), None);
+    assert_eq!(index(&company), None);
 }
 
 #[test]
@@ -325,7 +330,7 @@ fn a_finding_says_where_why_and_what_to_write() {
         "0002_test.sql:4: create-index: CREATE INDEX i ON users (age)\n\
          \x20 why: SHARE on users: every write waits until the index is built\n\
          \x20 fix: build it beside the writers, in a file of its own:\n\
-         \x20   CREATE INDEX CONCURRENTLY i ON users (age);"
+         \x20   CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON users (age);"
     );
 }
 

@@ -1,0 +1,102 @@
+//! A connection on loan, and what becomes of it when it comes back in an unknown state.
+
+use std::time::{Duration, Instant};
+
+use super::{connection::Connection, pool::Pool};
+
+/// How long a connection may take to be well again. What it was doing is cancelled first, so this
+/// is a few round trips.
+const QUARANTINE_MAX: Duration = Duration::from_secs(1);
+
+/// A connection that its holder has alone.
+///
+/// It starts [`clean`](Self::clean). Whoever sends something calls [`soil`](Self::soil) before and
+/// says when nothing is left of it; a lease dropped in between goes through quarantine.
+pub(super) struct Lease {
+    /// Always there, until the drop.
+    connection: Option<Connection>,
+    pool: Pool,
+    since: Instant,
+    state: Soil,
+}
+
+/// What may be left on the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Soil {
+    Clean,
+    /// A transaction is open, and nothing is under way.
+    Open,
+    /// A statement is under way.
+    Busy,
+}
+
+impl Lease {
+    pub(super) fn new(connection: Connection, pool: Pool) -> Self {
+        let since = Instant::now();
+        Self { connection: Some(connection), pool, since, state: Soil::Clean }
+    }
+
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    /// A statement is about to be sent.
+    pub(super) fn soil(&mut self) {
+        self.state = Soil::Busy;
+    }
+
+    /// It has been answered, and the transaction is still open.
+    pub(super) fn rest(&mut self) {
+        self.state = Soil::Open;
+    }
+
+    /// No transaction is open any more.
+    pub(super) fn clean(&mut self) {
+        self.state = Soil::Clean;
+    }
+
+    /// Takes the connection of a lease that was never used.
+    pub(super) fn into_connection(mut self) -> Option<Connection> {
+        self.connection.take()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let (pool, since) = (self.pool.clone(), self.since);
+        if self.state == Soil::Clean {
+            pool.put_back(connection, since);
+            return;
+        }
+        let busy = self.state == Soil::Busy;
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            connection.abort();
+            pool.gone();
+            return;
+        };
+        runtime.spawn(async move {
+            if connection.is_open() && heal(&connection, busy).await {
+                pool.put_back(connection, since);
+            } else {
+                connection.abort();
+                drop(connection);
+                pool.gone();
+            }
+        });
+    }
+}
+
+/// Ends whatever the connection does, and makes sure that nothing is left. False when it has to be
+/// closed.
+async fn heal(connection: &Connection, busy: bool) -> bool {
+    let healing = async {
+        // Nothing may be sent before the cancellation has had its effect, or it hits that. The
+        // answer to the rollback comes after all that was under way.
+        if busy && !connection.cancel().await {
+            return false;
+        }
+        connection.command("ROLLBACK").await.is_ok() && connection.is_idle().await
+    };
+    tokio::time::timeout(QUARANTINE_MAX, healing).await.unwrap_or(false)
+}

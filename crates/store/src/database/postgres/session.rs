@@ -1,0 +1,176 @@
+//! An interactive transaction on a connection of its own.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    connection::{Connection, closed, millis},
+    failure::{self, Step},
+    keyword::{self, Access},
+    lease::Lease,
+    pool::Pool,
+};
+use crate::{
+    database::{DatabaseOptions, Outcome},
+    error::{Cause, StoreError},
+    value::Value,
+};
+
+/// What the server's own time limit may be late by before it is not believed to come: a scheduler's
+/// hiccup and a round trip.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
+
+/// Connections that may turn out dead before a transaction is given up. Those that idle die
+/// together, and a new one follows them.
+const DEAD_MAX: usize = 3;
+
+/// The caller's end of a transaction.
+pub(crate) struct PostgresTransaction {
+    lease: Lease,
+    limits: Limits,
+    begun: Instant,
+    /// When the last answer came.
+    answered: Instant,
+    /// A statement failed, or its future was dropped.
+    doomed: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    statement: Duration,
+    idle: Duration,
+    whole: Duration,
+}
+
+impl PostgresTransaction {
+    pub(super) async fn begin(pool: &Pool, options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let limits = Limits {
+            statement: options.statement_timeout,
+            idle: options.transaction_idle_timeout,
+            whole: options.transaction_timeout,
+        };
+        let mut failure = closed();
+        for _ in 0..DEAD_MAX {
+            let mut lease = pool.acquire().await?;
+            lease.soil();
+            match begin_on(&lease, limits).await {
+                Ok(()) => {
+                    lease.rest();
+                    let now = Instant::now();
+                    return Ok(Self { lease, limits, begun: now, answered: now, doomed: false });
+                }
+                // It has done nothing, so it may be done again.
+                Err(error) if lease.connection().is_none_or(|c| !c.is_open()) => failure = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure)
+    }
+
+    pub(crate) async fn run(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Outcome, StoreError> {
+        self.refuse_doomed()?;
+        keyword::check(sql, Access::Transaction)?;
+        // Until it has been answered, and for good if this future is dropped before.
+        self.doomed = true;
+        let left = self.left()?;
+        self.lease.soil();
+        let connection = self.lease.connection().ok_or_else(closed)?;
+        let result = match tokio::time::timeout(left, run_on(connection, sql, &params)).await {
+            Ok(result) => result,
+            Err(_) => return Err(StoreError::TimedOut(failure::lost(sql, "no answer in time"))),
+        };
+        self.lease.rest();
+        self.answered = Instant::now();
+        self.doomed = result.is_err();
+        result
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        self.refuse_doomed()?;
+        self.left()?;
+        self.end("COMMIT").await
+    }
+
+    pub(crate) async fn rollback(mut self) -> Result<(), StoreError> {
+        match self.doomed {
+            // A statement may be under way, and the quarantine ends it.
+            true => Ok(()),
+            false => self.end("ROLLBACK").await,
+        }
+    }
+
+    async fn end(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        self.lease.soil();
+        let connection = self.lease.connection().ok_or_else(closed)?;
+        let ending = connection.command(sql);
+        let patience = self.limits.statement + GRACE;
+        match tokio::time::timeout(patience, ending).await {
+            Ok(result) => {
+                // An error ends the transaction as well.
+                self.lease.clean();
+                result
+            }
+            Err(_) => Err(StoreError::Unavailable(failure::lost(sql, "no answer in time"))),
+        }
+    }
+
+    /// How long the next statement may take.
+    fn left(&self) -> Result<Duration, StoreError> {
+        let out_of_time = || {
+            StoreError::TimedOut(Cause::text(
+                "the transaction was rolled back: it was idle or open for too long",
+            ))
+        };
+        if self.answered.elapsed() >= self.limits.idle {
+            return Err(out_of_time());
+        }
+        let whole = self.limits.whole.checked_sub(self.begun.elapsed());
+        Ok(whole.ok_or_else(out_of_time)?.min(self.limits.statement + GRACE))
+    }
+
+    fn refuse_doomed(&self) -> Result<(), StoreError> {
+        match self.doomed {
+            true => Err(StoreError::Internal(Cause::text(
+                "a statement of the transaction has failed or was dropped; only rollback works",
+            ))),
+            false => Ok(()),
+        }
+    }
+}
+
+async fn begin_on(lease: &Lease, limits: Limits) -> Result<(), StoreError> {
+    let connection = lease.connection().ok_or_else(closed)?;
+    let beginning = async {
+        if connection.mode().pooled {
+            connection.begin_with_limits(millis(limits.statement), millis(limits.idle)).await
+        } else {
+            connection.command("BEGIN").await
+        }
+    };
+    match tokio::time::timeout(GRACE, beginning).await {
+        Ok(result) => result,
+        Err(_) => {
+            // Nobody knows what is on the other side; the next try gets another connection.
+            connection.abort();
+            Err(StoreError::Unavailable(failure::lost("BEGIN", "no answer in time")))
+        }
+    }
+}
+
+async fn run_on(
+    connection: &Connection,
+    sql: &'static str,
+    params: &[Value],
+) -> Result<Outcome, StoreError> {
+    let prepared = connection.prepare(sql).await?;
+    let result = connection.run(sql, prepared.as_ref(), params).await;
+    result.map_err(|error| {
+        if failure::is_stale(&error) {
+            connection.forget(sql);
+        }
+        connection.failed(&error, sql, Step::Run)
+    })
+}
