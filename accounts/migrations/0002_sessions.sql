@@ -15,3 +15,6 @@ CREATE UNIQUE INDEX sessions_token_hash_key ON sessions (token_hash);
 
 -- One person's sessions in the order of the list; also what the cascade follows.
 CREATE INDEX sessions_user_id_created_at_id_idx ON sessions (user_id, created_at, id);
+
+-- What finds sessions that are over.
+CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);

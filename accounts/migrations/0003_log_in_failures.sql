@@ -14,4 +14,5 @@ CREATE TABLE log_in_failures (
 CREATE INDEX log_in_failures_last_at_idx ON log_in_failures (last_at);
 
 -- An account that has had no password counts none.
+-- mainstay: allow backfill because nobody logs in to these accounts, so nobody waits for their rows
 UPDATE users SET password_version = 0 WHERE password_hash IS NULL;

@@ -1,6 +1,3 @@
 -- When a session was last seen (null: not since it began), and what program it belongs to.
 ALTER TABLE sessions ADD COLUMN last_used_at timestamptz;
 ALTER TABLE sessions ADD COLUMN device text NOT NULL DEFAULT 'unknown';
-
--- What finds sessions that are over.
-CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);

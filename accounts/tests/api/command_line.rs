@@ -109,6 +109,10 @@ fn migrations_are_shown_planned_and_applied() {
     check(&migrate("status"), 0, &["0001 users", "0002 sessions", "pending"]);
     check(&migrate("plan"), 0, &["-- 0001 users", "CREATE TABLE users", "CREATE TABLE sessions"]);
 
+    // In an empty database every table is new, so nobody waits for any.
+    check(&migrate("plan"), 0, &["-- locks, were it PostgreSQL:", "nobody waits"]);
+    check(&migrate("check"), 0, &["no migration holds up a PostgreSQL that is in use"]);
+
     let manual = [("MAINSTAY_DATABASE__MIGRATE_AT_START", "manual"), ("PORT", "0")];
     let refused = home.run(&["serve"], &manual, "");
     assert_eq!(refused.code, Some(1), "{refused:?}");
@@ -122,6 +126,13 @@ fn migrations_are_shown_planned_and_applied() {
     let status = migrate("status");
     check(&status, 0, &["applied"]);
     assert!(!status.stdout.contains("pending"), "{}", status.stdout);
+}
+
+#[test]
+fn no_migration_holds_up_a_postgres_in_use() {
+    let findings = <accounts::Accounts as mainstay::Application>::migrations().findings();
+    let told: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 #[test]

@@ -22,5 +22,10 @@ pub use limit::{LocalLimiter, LocalLimiterOptions};
 pub use migrate::{
     MigrateError, Migration, MigrationReport, MigrationState, Migrations, Migrator, Planned,
 };
+/// What migrations do to a PostgreSQL that is in use.
+pub mod ddl {
+    pub use crate::migrate::{Finding, Lock, LockMode, PlannedStatement, Rewrite, Rule, Span};
+}
+
 pub use row::{FromRow, Row};
 pub use value::{FromValue, Mismatch, Value};

@@ -86,7 +86,9 @@ fn dispatch<A: Application>(
         Some(("errors", matches)) => {
             print(&block_on(describe::errors::<A>(&framework, &settings, matches))??);
         }
-        Some(("migrate", matches)) => print(&block_on(migrate::run::<A>(&framework, matches))??),
+        Some(("migrate", matches)) => {
+            return block_on(migrate::run::<A>(&framework, matches))?;
+        }
         Some((name, matches)) => block_on(async {
             let resources = app::open::<A>(&framework, &Overrides::default()).await?;
             let database = resources.database.clone();

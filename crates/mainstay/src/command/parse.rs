@@ -55,7 +55,12 @@ fn migrate() -> Command {
         .subcommand_required(true)
         .subcommand(Command::new("up").about("Apply what is pending"))
         .subcommand(Command::new("status").about("Print every migration and its state"))
-        .subcommand(Command::new("plan").about("Print what `up` would run"))
+        .subcommand(Command::new("plan").about("Print what `up` would run, and who waits for it"))
+        .subcommand(
+            Command::new("check").about(
+                "Fail when a migration would hold up a PostgreSQL in use; needs no database",
+            ),
+        )
 }
 
 fn markdown(help: &'static str) -> Arg {

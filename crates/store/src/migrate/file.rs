@@ -66,6 +66,12 @@ impl Migration {
         })
     }
 
+    /// `0001_users.sql`, or `0001_users.postgres.sql`.
+    pub(super) fn file_name(&self) -> String {
+        let engine = self.engine.map_or(String::new(), |engine| format!(".{}", engine.as_str()));
+        format!("{:04}_{}{engine}.sql", self.number, self.name)
+    }
+
     pub(super) const fn sql(&self) -> &'static str {
         self.sql
     }

@@ -1,6 +1,9 @@
 //! Migrations: numbered SQL files inside the binary, applied once each and in order.
 
 mod file;
+mod lint;
+mod outside;
+mod plan;
 mod postgres;
 mod run;
 mod sql;
@@ -12,6 +15,8 @@ use jiff::Timestamp;
 
 pub use self::{
     file::{Migration, Migrations},
+    lint::{Finding, Lock, LockMode, PlannedStatement, Rewrite, Rule, Span},
+    plan::Planned,
     run::Migrator,
 };
 use crate::{
@@ -59,17 +64,6 @@ pub enum MigrationState {
         /// When.
         at: Timestamp,
     },
-}
-
-/// A migration that `up` would apply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Planned {
-    /// Its place in the order.
-    pub number: u32,
-    /// `create_users`
-    pub name: &'static str,
-    /// What would run on the engine in use.
-    pub sql: &'static str,
 }
 
 /// Why the database is not where the binary wants it.

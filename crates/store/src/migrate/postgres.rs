@@ -13,6 +13,7 @@ use tokio_postgres::{Error, SimpleQueryMessage, error::SqlState};
 use super::{
     MigrateError, MigrationReport, MigrationState,
     file::{Migration, Migrations},
+    lint, outside,
     run::{self, CREATE_RECORDS, Record, Records, label},
     sql,
 };
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// The key of the advisory lock: "mainstay" in ASCII, so that nobody else has it by accident.
-const LOCK_KEY: i64 = 0x6d61_696e_7374_6179;
+pub(super) const LOCK_KEY: i64 = 0x6d61_696e_7374_6179;
 
 /// How long a migration may hold up others while it waits for a table: below what a client notices.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
@@ -39,7 +40,7 @@ const FENCED: &[&str] =
     &["ABORT", "BEGIN", "COMMIT", "END", "PREPARE", "ROLLBACK", "SAVEPOINT", "START"];
 
 /// How a step ends early.
-enum Step {
+pub(super) enum Step {
     Refused(MigrateError),
     /// Reading or writing the records failed.
     Records(Error),
@@ -116,21 +117,30 @@ pub(super) async fn up(
 ) -> Result<Vec<MigrationReport>, MigrateError> {
     let connection = engine.exclusive().await?;
     let mut applied = Vec::new();
-    while let Some(report) = apply_next(&connection, migrations).await? {
-        applied.push(report);
+    loop {
+        match apply_next(&connection, migrations).await? {
+            Done::Applied(report) => applied.push(report),
+            Done::Elsewhere => {}
+            Done::Nothing => return Ok(applied),
+        }
     }
-    Ok(applied)
+}
+
+/// What a step has done.
+pub(super) enum Done {
+    Applied(MigrationReport),
+    /// Another process has applied it meanwhile.
+    Elsewhere,
+    /// Nothing is pending.
+    Nothing,
 }
 
 /// Applies the first pending migration, if there is one; tries again where others are in the way.
-async fn apply_next(
-    connection: &Connection,
-    migrations: Migrations,
-) -> Result<Option<MigrationReport>, MigrateError> {
+async fn apply_next(connection: &Connection, migrations: Migrations) -> Result<Done, MigrateError> {
     let mut tries = 0;
     loop {
         let step = match try_next(connection, migrations).await {
-            Ok(report) => return Ok(report),
+            Ok(done) => return Ok(done),
             Err(step) => step,
         };
         tries += 1;
@@ -143,10 +153,7 @@ async fn apply_next(
     }
 }
 
-async fn try_next(
-    connection: &Connection,
-    migrations: Migrations,
-) -> Result<Option<MigrationReport>, Step> {
+async fn try_next(connection: &Connection, migrations: Migrations) -> Result<Done, Step> {
     let client = connection.client();
     // The order counts: another process may hold the advisory lock for as long as its migration
     // takes, and that is no reason to give up.
@@ -160,24 +167,32 @@ async fn try_next(
     let known = read_records(connection).await?;
     let Some((mut report, file)) = run::next(Engine::Postgres, migrations, known)? else {
         client.batch_execute("ROLLBACK").await?;
-        return Ok(None);
+        return Ok(Done::Nothing);
     };
+    if let Some(statement) = lint::outside_transaction(file.sql()) {
+        client.batch_execute("ROLLBACK").await?;
+        return outside::apply(connection, report, file, &statement).await;
+    }
     check_fence(&report, file)?;
     let applied = client.batch_execute(file.sql()).await;
     applied.map_err(|error| Step::Sql(label(&report), error))?;
     let at = SystemClock::new().now();
-    // The table is its own column types' only user, so its text form is not a second format.
-    let record = format!(
-        "{CREATE_RECORDS}; INSERT INTO mainstay_migrations (number, name, checksum, applied_at) \
-         VALUES ({}, '{}', '{}', '{at}')",
-        report.number, report.name, report.checksum,
-    );
-    client.batch_execute(&record).await?;
+    client.batch_execute(&record_sql(&report, at)).await?;
     // A deferred constraint speaks here.
     let committed = client.batch_execute("COMMIT").await;
     committed.map_err(|error| Step::Sql(label(&report), error))?;
     report.state = MigrationState::Applied { at };
-    Ok(Some(report))
+    Ok(Done::Applied(report))
+}
+
+/// What makes the database remember a migration.
+pub(super) fn record_sql(report: &MigrationReport, at: Timestamp) -> String {
+    // The table is its own column types' only user, so its text form is not a second format.
+    format!(
+        "{CREATE_RECORDS}; INSERT INTO mainstay_migrations (number, name, checksum, applied_at) \
+         VALUES ({}, '{}', '{}', '{at}')",
+        report.number, report.name, report.checksum,
+    )
 }
 
 /// A migration that ended its transaction would be half applied when it fails.
@@ -196,7 +211,7 @@ fn check_fence(report: &MigrationReport, file: &Migration) -> Result<(), Migrate
     }))
 }
 
-async fn read_records(connection: &Connection) -> Result<Records, Error> {
+pub(super) async fn read_records(connection: &Connection) -> Result<Records, Error> {
     // One question, because the answer to two may come from two moments; and as text, because that
     // needs no prepared statement.
     const EXISTS: &str = "SELECT to_regclass('mainstay_migrations') IS NOT NULL";

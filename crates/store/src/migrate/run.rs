@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    MigrateError, MigrationReport, MigrationState, Planned,
+    MigrateError, MigrationReport, MigrationState,
     file::{Migration, Migrations},
+    plan::{self, Planned},
     postgres, sqlite,
 };
 use crate::{
@@ -59,24 +60,21 @@ impl Migrator {
     pub async fn plan(&self) -> Result<Vec<Planned>, MigrateError> {
         let reports = self.status().await?;
         agreed(&reports)?;
-        let engine = self.database.engine();
-        let files = self.migrations.for_engine(engine);
-        let pending = files.zip(&reports).filter(|(_, r)| r.state == MigrationState::Pending);
-        pending
-            .map(|((number, name, file), report)| {
-                let sql = file.ok_or_else(|| left_out(engine, report))?.sql();
-                Ok(Planned { number, name, sql })
-            })
-            .collect()
+        plan::plan(self.migrations, self.database.engine(), &reports)
     }
 
     /// Applies what is pending, in order, and reports what it applied.
     ///
-    /// Refuses before the first one when an applied file has changed or is unknown here.
+    /// Refuses before the first one when an applied file has changed or is unknown here, and on
+    /// PostgreSQL when a statement would hold up the service that runs: see
+    /// [`Rule`](crate::ddl::Rule).
     pub async fn up(&self) -> Result<Vec<MigrationReport>, MigrateError> {
         match self.database.inner() {
             Inner::Sqlite(engine) => sqlite::up(engine, self.migrations).await,
-            Inner::Postgres(engine) => postgres::up(engine, self.migrations).await,
+            Inner::Postgres(engine) => {
+                plan::safe(&self.plan().await?)?;
+                postgres::up(engine, self.migrations).await
+            }
         }
     }
 }
@@ -160,7 +158,7 @@ pub(super) fn label(report: &MigrationReport) -> String {
     format!("migration {:04}_{}", report.number, report.name)
 }
 
-fn left_out(engine: Engine, report: &MigrationReport) -> MigrateError {
+pub(super) fn left_out(engine: Engine, report: &MigrationReport) -> MigrateError {
     MigrateError::Refused(Explanation {
         what: format!("{} cannot be applied", label(report)),
         why: format!("it has a file for another engine and none for {}", engine.as_str()),

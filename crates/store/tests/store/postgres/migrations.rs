@@ -102,3 +102,28 @@ async fn a_table_in_use_is_waited_for_without_stopping_others() {
     tx.rollback().await.expect("the lock is given back");
     assert_eq!(migrating.await.expect("no panic").expect("is applied").len(), 1);
 }
+
+#[tokio::test]
+async fn an_index_is_built_beside_writers_also_after_a_crash_in_the_middle() {
+    const PLAIN: Migrations =
+        Migrations::new(&[ONE, Migration::new("0002_i.sql", "CREATE INDEX i ON one (id)")]);
+    const INDEX: Migrations = Migrations::new(&[
+        ONE,
+        Migration::new("0002_i.sql", "CREATE UNIQUE INDEX CONCURRENTLY i ON one (id)"),
+    ]);
+    let Some(fixture) = Fixture::new().await else { return };
+    fixture.db.migrate(Migrations::new(&[ONE])).up().await.expect("is applied");
+    let refused = explained(&fixture.db, PLAIN).await;
+    assert!(refused.contains("create-index") && refused.contains("CONCURRENTLY"), "{refused}");
+    let half_built = "CREATE INDEX i ON one (id)";
+    fixture.db.execute(half_built, params![]).await.expect("is built");
+    let break_it = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass";
+    fixture.db.execute(break_it, params![]).await.expect("is as a crash leaves it");
+    let applied = fixture.db.migrate(INDEX).up().await.expect("is applied");
+    assert_eq!(applied.iter().map(|r| r.number).collect::<Vec<_>>(), [2]);
+    let valid = "SELECT indisvalid AND indisunique FROM pg_index WHERE indexrelid = 'i'::regclass";
+    let (valid,): (bool,) = fixture.db.query_one(valid, params![]).await.expect("is read");
+    assert!(valid);
+    assert_eq!(fixture.db.migrate(INDEX).up().await.expect("has nothing to do"), []);
+    fixture.finish().await;
+}
