@@ -140,7 +140,8 @@ async fn of_two_at_a_time_one_gets_the_last_place() {
             }
             let kept = place.keys_of(&ada).await;
             assert_eq!(kept.len(), KEYS_MAX as usize);
-            assert!(place.keys.delete(kept[0].id, None).await.expect("works"));
+            let removed = place.keys.delete(kept[0].id, None).await;
+            assert_eq!(removed.expect("works"), Some(ada.id));
         }
     })
     .await;
