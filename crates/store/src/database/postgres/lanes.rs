@@ -25,7 +25,7 @@ use super::{
     connector::Connector,
     failure::{self, Step},
     keyword::{self, Access},
-    session::GRACE,
+    session::{GRACE, NO_ANSWER},
 };
 use crate::{
     database::Outcome,
@@ -212,7 +212,7 @@ impl Lanes {
                 if is_stuck { state.connection.take() } else { None }
             };
             if let Some(dead) = dead {
-                dead.abort();
+                dead.abort(NO_ANSWER);
             }
             if !self.0.closed.load(Ordering::Relaxed) {
                 // One that is merely old serves until another is there. Nobody waits for this, and
