@@ -156,7 +156,7 @@ impl Lanes {
         }
     }
 
-    /// Chooses the lane that is connected, not held up, and has the least to do.
+    /// Chooses the lane that is not held up, is connected, and has the least to do.
     fn place(&self, permit: OwnedSemaphorePermit) -> Place {
         let shared = &self.0;
         let now = Instant::now();
@@ -164,7 +164,8 @@ impl Lanes {
             let state = lane.state();
             let down = state.connection.as_ref().is_none_or(|connection| !connection.is_open());
             let slow = state.busy_since().is_some_and(|since| now.duration_since(since) > SLOW);
-            (down, slow, state.sent.len())
+            let held_up = slow || (down && shared.connector.obstacle().is_some());
+            (held_up, down, state.sent.len())
         };
         // `DatabaseOptions::check` has made sure that there is a lane.
         let lane = match shared.lanes.iter().min_by_key(burden) {
