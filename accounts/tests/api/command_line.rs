@@ -137,6 +137,34 @@ fn no_migration_holds_up_a_postgres_in_use() {
 }
 
 #[test]
+fn the_doctor_looks_changes_nothing_and_says_how_bad_it_is_by_its_exit_code() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ports = [("PORT", "0"), ("OPS_PORT", "0"), ("MAINSTAY_HTTP__CONNECTIONS_MAX", "10")];
+    let doctor = |more: &[(&str, &str)], arguments: &[&str]| {
+        let arguments = [&["doctor"], arguments].concat();
+        run_in(folder.path(), &arguments, &[&ports, more].concat(), "")
+    };
+    check(&doctor(&[], &[]), 0, &["is not there yet", "0 errors, 0 warnings"]);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was created");
+
+    check(&run_in(folder.path(), &["migrate", "up"], &[], ""), 0, &["0001 users"]);
+    check(&doctor(&[], &[]), 0, &["sqlite 3.", "all 5 are applied", "is its owner's only"]);
+    let warned = doctor(&[("OPS_HOST", "0.0.0.0")], &[]);
+    assert_eq!(warned.code, Some(1), "{warned:?}");
+    for text in ["warning  operators", "why: it has no authentication", "fix: set OPS_HOST"] {
+        assert!(warned.stdout.contains(text), "{text:?} is not in {}", warned.stdout);
+    }
+    let failed = doctor(&[("MAINSTAY_FLEET__PROXY_TIMEOUT_MS", "5000")], &["--json"]);
+    assert_eq!(failed.code, Some(2), "{failed:?}");
+    let report: serde_json::Value = serde_json::from_str(&failed.stdout).expect("JSON");
+    assert_eq!(report["worst"], "error");
+    let unreachable = [("DATABASE_URL", "postgres://ada:hunter2@127.0.0.1:1/x")];
+    let unreachable = doctor(&unreachable, &[]);
+    assert_eq!(unreachable.code, Some(2), "{unreachable:?}");
+    assert!(!unreachable.stdout.contains("hunter2"), "{}", unreachable.stdout);
+}
+
+#[test]
 fn the_routes_are_printed_with_every_decision_and_without_a_database() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = run_in(folder.path(), &["routes"], &[], "");

@@ -86,7 +86,7 @@ pub(super) fn passwords(framework: &Framework) -> PasswordOptions {
     }
 }
 
-pub(super) fn database(framework: &Framework) -> Result<(DatabaseUrl, DatabaseOptions), Failure> {
+pub(crate) fn database(framework: &Framework) -> Result<(DatabaseUrl, DatabaseOptions), Failure> {
     let database = &framework.database;
     let url: DatabaseUrl = database.url.reveal().parse().map_err(|error| {
         Failure::new(

@@ -23,6 +23,7 @@ pub(super) fn command<A: Application>() -> Command {
         .subcommand(migrate())
         .subcommand(Command::new("routes").about("Print what is decided about every endpoint"))
         .subcommand(check())
+        .subcommand(doctor())
         .subcommand(Command::new("openapi").about("Print the OpenAPI 3.1 document"))
         .subcommand(
             Command::new("errors")
@@ -47,6 +48,13 @@ fn check() -> Command {
             "Print instead which errors the test run in this folder has produced, as far as the \
              matrix asks for them",
         ))
+}
+
+fn doctor() -> Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+    Command::new("doctor")
+        .about("Look for what will fail in production; exit with 1 for warnings, 2 for errors")
+        .arg(json.help("Print it as JSON"))
 }
 
 fn migrate() -> Command {

@@ -1,5 +1,6 @@
 //! One handle over the engines: statements, transactions, health.
 
+mod diagnosis;
 mod engine;
 mod handle;
 mod options;
@@ -11,6 +12,7 @@ mod transaction;
 mod url;
 
 pub use self::{
+    diagnosis::{Diagnosis, Server},
     engine::Engine,
     handle::Database,
     options::{DatabaseOptions, StatementMode},
