@@ -164,6 +164,27 @@ fn the_doctor_looks_changes_nothing_and_says_how_bad_it_is_by_its_exit_code() {
     assert!(!unreachable.stdout.contains("hunter2"), "{}", unreachable.stdout);
 }
 
+#[tokio::test]
+async fn a_backup_is_made_beside_the_running_service_and_starts_another() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let backup = |to: &str| run_in(folder.path(), &["backup", "--to", to], &[], "");
+    check(&backup("copy.db"), 1, &["error: there is no database data/accounts.db", "fix: "]);
+    let service = Service::start(folder.path(), &[]).await;
+    let body = json!({ "email": "ada@example.com", "name": "Ada", "password": PASSWORD });
+    let reply = service.call("POST", "/users").json(&body).send().await;
+    assert_outcome(&reply, 201, "", "somebody to keep");
+    check(&backup("copy.db"), 0, &["backed up sqlite:data/accounts.db to copy.db", "checked"]);
+    check(&backup("copy.db"), 1, &["error: cannot back up", "there is a file already"]);
+    check(&run(&["backup"], &[], ""), 2, &["--to <FILE>"]);
+    drop(service);
+
+    let from_copy = [("DATABASE_URL", "sqlite:copy.db")];
+    let service = Service::start(folder.path(), &from_copy).await;
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let reply = service.call("POST", "/sessions").json(&body).send().await;
+    assert_outcome(&reply, 201, "", "who was kept logs in");
+}
+
 #[test]
 fn the_routes_are_printed_with_every_decision_and_without_a_database() {
     let folder = tempfile::tempdir().expect("a temporary folder");

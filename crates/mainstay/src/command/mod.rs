@@ -1,5 +1,6 @@
 //! The command line that every service has.
 
+mod backup;
 mod check;
 mod describe;
 mod doctor;
@@ -86,6 +87,7 @@ fn dispatch<A: Application>(
         Some(("check", matches)) => {
             return block_on(check::run::<A>(&framework, &settings, matches))?;
         }
+        Some(("backup", matches)) => print(&block_on(backup::run::<A>(&framework, matches))??),
         Some(("doctor", matches)) => {
             return block_on(doctor::run::<A>(&framework, matches));
         }

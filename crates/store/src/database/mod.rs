@@ -16,6 +16,7 @@ pub use self::{
     engine::Engine,
     handle::Database,
     options::{DatabaseOptions, StatementMode},
+    sqlite::{BackupError, BackupProgress},
     transaction::Transaction,
     url::{DatabaseUrl, UrlError},
 };

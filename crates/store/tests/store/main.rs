@@ -1,5 +1,6 @@
 //! What the crate promises, over real files.
 
+mod backup;
 mod constraints;
 mod fixture;
 mod group_commit;

@@ -1,6 +1,7 @@
 //! The handle of the engine: it starts the threads, fills their queues and waits for answers.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, mpsc},
     thread,
 };
@@ -9,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    backup::{self, BackupError, BackupProgress},
     connection::{self, Place},
     reader::Reader,
     session::{Limits, Session, SqliteTransaction},
@@ -153,6 +155,18 @@ impl Sqlite {
             shared.look().map_err(|error| error.to_string())
         });
         looking.await.unwrap_or_else(|_| Err("the check stopped".to_owned()))
+    }
+
+    /// Copies the database as it is now into a new file.
+    pub(crate) async fn backup(
+        &self,
+        to: PathBuf,
+        progress: impl FnMut(BackupProgress) + Send + 'static,
+    ) -> Result<u64, BackupError> {
+        let shared = self.0.clone();
+        let copying = move || backup::run(&shared.place, &shared.options, &to, progress);
+        let copying = tokio::task::spawn_blocking(copying);
+        copying.await.unwrap_or_else(|_| Err(backup::stopped()))
     }
 
     async fn run(
