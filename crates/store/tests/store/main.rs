@@ -2,6 +2,7 @@
 
 mod backup;
 mod constraints;
+mod failures;
 mod fixture;
 mod group_commit;
 mod health;

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     backup::{self, BackupError, BackupProgress},
-    connection::{self, Place},
+    connection::{self, Identity, Place},
     reader::Reader,
     session::{Limits, Session, SqliteTransaction},
     ticket::{Claim, Ticket, Watch},
@@ -42,6 +42,8 @@ pub(crate) struct Sqlite(Arc<Shared>);
 
 struct Shared {
     place: Place,
+    /// What the path led to when it was opened.
+    identity: Option<Identity>,
     options: DatabaseOptions,
     reads: Arc<Queue<Statement>>,
     writes: Arc<Queue<Job>>,
@@ -78,7 +80,8 @@ impl Sqlite {
     }
 
     fn open_blocking(place: Place, options: DatabaseOptions) -> Result<Self, OpenError> {
-        let shared = Shared {
+        let mut shared = Shared {
+            identity: None,
             reads: Arc::new(Queue::new(options.read_queue_max)),
             writes: Arc::new(Queue::new(options.write_queue_max)),
             alive: watch::Sender::new(Alive::default()),
@@ -87,6 +90,7 @@ impl Sqlite {
             options,
         };
         shared.start_writer()?;
+        shared.identity = shared.place.identity();
         for index in 0..shared.options.readers {
             shared.start_reader(index)?;
         }
@@ -249,6 +253,12 @@ impl Shared {
     }
 
     fn look(&self) -> Result<(), Box<dyn std::error::Error>> {
+        // What is written to a file without a name is lost with the process.
+        if self.place.identity() != self.identity {
+            return Err(
+                "the file was removed or replaced: stop the service, and put it back".into()
+            );
+        }
         let connection = connection::open_reader(&self.place, &self.options)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
         Ok(())
