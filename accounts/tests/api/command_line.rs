@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
-    process::{Home, Output, run, run_in},
+    process::{Home, Output, Service, run, run_in},
     support::{PASSWORD, assert_outcome},
 };
 
@@ -133,6 +133,55 @@ fn no_migration_holds_up_a_postgres_in_use() {
     let findings = <accounts::Accounts as mainstay::Application>::migrations().findings();
     let told: Vec<_> = findings.iter().map(ToString::to_string).collect();
     assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+#[test]
+fn the_doctor_looks_changes_nothing_and_says_how_bad_it_is_by_its_exit_code() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ports = [("PORT", "0"), ("OPS_PORT", "0"), ("MAINSTAY_HTTP__CONNECTIONS_MAX", "10")];
+    let doctor = |more: &[(&str, &str)], arguments: &[&str]| {
+        let arguments = [&["doctor"], arguments].concat();
+        run_in(folder.path(), &arguments, &[&ports, more].concat(), "")
+    };
+    check(&doctor(&[], &[]), 0, &["is not there yet", "0 errors, 0 warnings"]);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was created");
+
+    check(&run_in(folder.path(), &["migrate", "up"], &[], ""), 0, &["0001 users"]);
+    check(&doctor(&[], &[]), 0, &["sqlite 3.", "all 5 are applied", "is its owner's only"]);
+    let warned = doctor(&[("OPS_HOST", "0.0.0.0")], &[]);
+    assert_eq!(warned.code, Some(1), "{warned:?}");
+    for text in ["warning  operators", "why: it has no authentication", "fix: set OPS_HOST"] {
+        assert!(warned.stdout.contains(text), "{text:?} is not in {}", warned.stdout);
+    }
+    let failed = doctor(&[("MAINSTAY_FLEET__PROXY_TIMEOUT_MS", "5000")], &["--json"]);
+    assert_eq!(failed.code, Some(2), "{failed:?}");
+    let report: serde_json::Value = serde_json::from_str(&failed.stdout).expect("JSON");
+    assert_eq!(report["worst"], "error");
+    let unreachable = [("DATABASE_URL", "postgres://ada:hunter2@127.0.0.1:1/x")];
+    let unreachable = doctor(&unreachable, &[]);
+    assert_eq!(unreachable.code, Some(2), "{unreachable:?}");
+    assert!(!unreachable.stdout.contains("hunter2"), "{}", unreachable.stdout);
+}
+
+#[tokio::test]
+async fn a_backup_is_made_beside_the_running_service_and_starts_another() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let backup = |to: &str| run_in(folder.path(), &["backup", "--to", to], &[], "");
+    check(&backup("copy.db"), 1, &["error: there is no database data/accounts.db", "fix: "]);
+    let service = Service::start(folder.path(), &[]).await;
+    let body = json!({ "email": "ada@example.com", "name": "Ada", "password": PASSWORD });
+    let reply = service.call("POST", "/users").json(&body).send().await;
+    assert_outcome(&reply, 201, "", "somebody to keep");
+    check(&backup("copy.db"), 0, &["backed up sqlite:data/accounts.db to copy.db", "checked"]);
+    check(&backup("copy.db"), 1, &["error: cannot back up", "there is a file already"]);
+    check(&run(&["backup"], &[], ""), 2, &["--to <FILE>"]);
+    drop(service);
+
+    let from_copy = [("DATABASE_URL", "sqlite:copy.db")];
+    let service = Service::start(folder.path(), &from_copy).await;
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let reply = service.call("POST", "/sessions").json(&body).send().await;
+    assert_outcome(&reply, 201, "", "who was kept logs in");
 }
 
 #[test]

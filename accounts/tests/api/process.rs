@@ -9,7 +9,7 @@ use std::{
 };
 
 use mainstay_testing::{Call, Neighbour, TestDatabase, Wire};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -164,6 +164,13 @@ impl Service {
     pub(crate) fn terminate(&self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).expect("it runs");
+    }
+
+    /// Lifts the limit of how large its files may grow.
+    pub(crate) fn make_room(&self) {
+        let none = Rlimit { current: None, maximum: None };
+        let pid = Pid::from_child(&self.child);
+        prlimit(Some(pid), Resource::Fsize, none).expect("it runs");
     }
 
     /// Waits for its end and gives the exit code.

@@ -20,7 +20,7 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     assert_eq!(run_in(folder.path(), &create, &[], PASSWORD).code, Some(0));
     assert!(folder.path().join("data/accounts.db").exists(), "the default of a configuration");
     // No file may grow beyond 512 blocks, and the signal that would end the process is ignored.
-    let service = Service::start_after(folder.path(), "trap '' XFSZ; ulimit -f 512").await;
+    let service = Service::start_after(folder.path(), "trap '' XFSZ; ulimit -S -f 512").await;
     let token = log_in(&service).await;
     let acknowledged = Acknowledged::default();
     let refused = until("the disk is full", async || {
@@ -36,6 +36,11 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     for user in &users {
         check(&service, &token, user).await;
     }
+    assert_eq!(service.ops("/readyz").send().await.status, 200, "reads are worth a request");
+    service.make_room();
+    let later = json!({ "email": "later@example.com", "name": "Ada" });
+    let later = service.call("POST", "/users").json(&later).send().await;
+    assert_outcome(&later, 201, "", "a write, now that there is room");
     service.kill();
     let service = Service::start(folder.path(), &[]).await;
     for user in &users {

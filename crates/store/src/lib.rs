@@ -12,7 +12,8 @@ mod row;
 mod value;
 
 pub use database::{
-    Database, DatabaseOptions, DatabaseUrl, Engine, StatementMode, Transaction, UrlError,
+    BackupError, BackupProgress, Database, DatabaseOptions, DatabaseUrl, Diagnosis, Engine, Server,
+    StatementMode, Transaction, UrlError,
 };
 pub use error::{
     Cause, Explanation, INTERNAL, OpenError, ResultExt, STORE_OVERLOADED, STORE_UNAVAILABLE,

@@ -26,6 +26,11 @@ impl Failure {
         }
         Self::new(what, why, "see the reason above; the log may say more")
     }
+
+    /// What, why and fix.
+    pub(crate) fn parts(&self) -> [&str; 3] {
+        [&self.what, &self.why, &self.fix]
+    }
 }
 
 impl fmt::Display for Failure {

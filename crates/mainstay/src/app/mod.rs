@@ -18,6 +18,7 @@ pub(crate) use discipline::prepare_offline;
 pub use failure::Failure;
 pub use instance::{Instance, Overrides};
 pub(crate) use instance::{migration_failure, offline, open, open_unmigrated, prepare};
+pub(crate) use options::database as database_options;
 
 use crate::{config::Loader, passwords::Passwords};
 

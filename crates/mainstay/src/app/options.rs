@@ -86,7 +86,7 @@ pub(super) fn passwords(framework: &Framework) -> PasswordOptions {
     }
 }
 
-pub(super) fn database<A: Application>(
+pub(crate) fn database<A: Application>(
     framework: &Framework,
 ) -> Result<(DatabaseUrl, DatabaseOptions), Failure> {
     let Framework { database, pool, .. } = framework;

@@ -1,8 +1,11 @@
 //! The command line that every service has.
 
+mod backup;
 mod check;
 mod describe;
+mod doctor;
 mod migrate;
+mod output;
 mod parse;
 mod secret;
 mod serve;
@@ -11,6 +14,7 @@ use std::{future::Future, path::PathBuf, process::ExitCode};
 
 use clap::ArgMatches;
 
+use output::{complain, print};
 pub use secret::read_secret;
 
 use crate::{
@@ -21,7 +25,7 @@ use crate::{
 /// Runs the service's command line: `main` is this and nothing else.
 ///
 /// Exit codes: 0 done, 1 failed, 2 the command line or the configuration cannot be used (then
-/// nothing has been opened or bound).
+/// nothing has been opened or bound). `doctor` exits with 1 for warnings and 2 for errors.
 pub fn run<A: Application>() -> ExitCode {
     let matches = match parse::command::<A>().try_get_matches() {
         Ok(matches) => matches,
@@ -83,6 +87,10 @@ fn dispatch<A: Application>(
         Some(("check", matches)) => {
             return block_on(check::run::<A>(&framework, &settings, matches))?;
         }
+        Some(("backup", matches)) => print(&block_on(backup::run::<A>(&framework, matches))??),
+        Some(("doctor", matches)) => {
+            return block_on(doctor::run::<A>(&framework, matches));
+        }
         Some(("errors", matches)) => {
             print(&block_on(describe::errors::<A>(&framework, &settings, matches))??);
         }
@@ -106,15 +114,4 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
         .build()
         .map_err(|error| Failure::unexpected("the async runtime does not start", &error))?;
     Ok(runtime.block_on(work))
-}
-
-fn print(text: &str) {
-    use std::io::Write as _;
-    // A reader that has gone away (`| head`) is no failure.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-#[expect(clippy::print_stderr, reason = "there is no log yet, or nobody reads it")]
-fn complain(text: &dyn std::fmt::Display) {
-    eprintln!("{text}");
 }

@@ -23,6 +23,8 @@ pub(super) fn command<A: Application>() -> Command {
         .subcommand(migrate())
         .subcommand(Command::new("routes").about("Print what is decided about every endpoint"))
         .subcommand(check())
+        .subcommand(doctor())
+        .subcommand(backup())
         .subcommand(Command::new("openapi").about("Print the OpenAPI 3.1 document"))
         .subcommand(
             Command::new("errors")
@@ -47,6 +49,20 @@ fn check() -> Command {
             "Print instead which errors the test run in this folder has produced, as far as the \
              matrix asks for them",
         ))
+}
+
+fn backup() -> Command {
+    let to = Arg::new("to").long("to").value_name("FILE").required(true);
+    Command::new("backup")
+        .about("Copy the embedded database into a new file, while the service runs")
+        .arg(to.value_parser(value_parser!(PathBuf)).help("Where to; never overwritten"))
+}
+
+fn doctor() -> Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+    Command::new("doctor")
+        .about("Look for what will fail in production; exit with 1 for warnings, 2 for errors")
+        .arg(json.help("Print it as JSON"))
 }
 
 fn migrate() -> Command {

@@ -183,6 +183,18 @@ section! {
     }
 }
 
+section! {
+    /// What stands around this process. Only `doctor` asks.
+    pub struct Fleet in "fleet" {
+        /// Processes of the service that share the database.
+        replicas: u32 = "1", range 1..=10_000;
+        /// Connections of the database server that are left to others: consoles, backups, jobs.
+        connections_reserve: u32 = "5", range 0..=10_000;
+        /// How long the proxy in front waits for an answer; unset: nobody has said.
+        proxy_timeout_ms: Option<u64> = "", range 1..=3_600_000;
+    }
+}
+
 /// The settings of OWASP's Password Storage Cheat Sheet: the least memory in KiB for one pass, two,
 /// and so on; for more than five that of five.
 const PASSWORD_MEMORY_MIN: [u32; 5] = [47_104, 19_456, 12_288, 9216, 7168];
@@ -217,6 +229,8 @@ pub struct Framework {
     pub log: Log,
     /// `[shutdown]`
     pub shutdown: Shutdown,
+    /// `[fleet]`
+    pub fleet: Fleet,
 }
 
 impl Framework {
@@ -231,6 +245,7 @@ impl Framework {
             passwords: loader.section(),
             log: loader.section(),
             shutdown: loader.section(),
+            fleet: loader.section(),
         };
         framework.check(loader);
         framework

@@ -1,11 +1,11 @@
 //! The handle that a service holds: statements, the start of a transaction, health.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use mainstay_core::{Health, HealthCheck, HealthFuture};
 
 use super::{
-    DatabaseOptions, DatabaseUrl, Engine, Outcome, Transaction,
+    BackupError, BackupProgress, DatabaseOptions, DatabaseUrl, Engine, Outcome, Transaction,
     postgres::Postgres,
     sqlite::{Place, Sqlite},
     url::Address,
@@ -128,6 +128,22 @@ impl Database {
         match &self.inner {
             Inner::Sqlite(sqlite) => Ok(Transaction::on_sqlite(sqlite.begin().await?)),
             Inner::Postgres(postgres) => Ok(Transaction::on_postgres(postgres.begin().await?)),
+        }
+    }
+
+    /// Copies an embedded database, as it is now, into a new file that holds all of it, and returns
+    /// its size in bytes. Reads and writes go on meanwhile; what is written later is not in the copy.
+    ///
+    /// Refuses to overwrite. The copy is checked (`PRAGMA integrity_check`) before it gets its name,
+    /// and is for its owner only. `progress` is called on a thread that may block.
+    pub async fn backup(
+        &self,
+        to: &Path,
+        progress: impl FnMut(BackupProgress) + Send + 'static,
+    ) -> Result<u64, BackupError> {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => sqlite.backup(to.to_owned(), progress).await,
+            Inner::Postgres(_) => Err(BackupError::not_embedded()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! One handle over the engines: statements, transactions, health.
 
+mod diagnosis;
 mod engine;
 mod handle;
 mod options;
@@ -11,9 +12,11 @@ mod transaction;
 mod url;
 
 pub use self::{
+    diagnosis::{Diagnosis, Server},
     engine::Engine,
     handle::Database,
     options::{DatabaseOptions, StatementMode},
+    sqlite::{BackupError, BackupProgress},
     transaction::Transaction,
     url::{DatabaseUrl, UrlError},
 };

@@ -1,6 +1,10 @@
 //! Where the database is: `DATABASE_URL`, parsed.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use super::Engine;
 
@@ -41,6 +45,14 @@ impl DatabaseUrl {
         match self.0 {
             Address::File(_) | Address::Memory => Engine::Sqlite,
             Address::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The file of an embedded database.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Address::File(path) => Some(path),
+            Address::Memory | Address::Postgres(_) => None,
         }
     }
 

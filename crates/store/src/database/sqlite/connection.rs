@@ -32,11 +32,31 @@ pub(crate) enum Place {
     Memory(String),
 }
 
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    number: u64,
+}
+
 impl Place {
     /// A new, empty place.
     pub(crate) fn memory() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self::Memory(format!("file:/mainstay-{}?vfs=memdb", NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// `None` in memory, where there is no file, and on systems that do not number files.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        match self {
+            #[cfg(unix)]
+            Self::File(path) => {
+                use std::os::unix::fs::MetadataExt;
+                let metadata = fs::metadata(path).ok()?;
+                Some(Identity { device: metadata.dev(), number: metadata.ino() })
+            }
+            _ => None,
+        }
     }
 
     fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {

@@ -1,6 +1,7 @@
 //! The handle of the engine: it starts the threads, fills their queues and waits for answers.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, mpsc},
     thread,
 };
@@ -9,7 +10,8 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    connection::{self, Place},
+    backup::{self, BackupError, BackupProgress},
+    connection::{self, Identity, Place},
     reader::Reader,
     session::{Limits, Session, SqliteTransaction},
     ticket::{Claim, Ticket, Watch},
@@ -40,6 +42,8 @@ pub(crate) struct Sqlite(Arc<Shared>);
 
 struct Shared {
     place: Place,
+    /// What the path led to when it was opened.
+    identity: Option<Identity>,
     options: DatabaseOptions,
     reads: Arc<Queue<Statement>>,
     writes: Arc<Queue<Job>>,
@@ -76,7 +80,8 @@ impl Sqlite {
     }
 
     fn open_blocking(place: Place, options: DatabaseOptions) -> Result<Self, OpenError> {
-        let shared = Shared {
+        let mut shared = Shared {
+            identity: None,
             reads: Arc::new(Queue::new(options.read_queue_max)),
             writes: Arc::new(Queue::new(options.write_queue_max)),
             alive: watch::Sender::new(Alive::default()),
@@ -85,6 +90,7 @@ impl Sqlite {
             options,
         };
         shared.start_writer()?;
+        shared.identity = shared.place.identity();
         for index in 0..shared.options.readers {
             shared.start_reader(index)?;
         }
@@ -153,6 +159,18 @@ impl Sqlite {
             shared.look().map_err(|error| error.to_string())
         });
         looking.await.unwrap_or_else(|_| Err("the check stopped".to_owned()))
+    }
+
+    /// Copies the database as it is now into a new file.
+    pub(crate) async fn backup(
+        &self,
+        to: PathBuf,
+        progress: impl FnMut(BackupProgress) + Send + 'static,
+    ) -> Result<u64, BackupError> {
+        let shared = self.0.clone();
+        let copying = move || backup::run(&shared.place, &shared.options, &to, progress);
+        let copying = tokio::task::spawn_blocking(copying);
+        copying.await.unwrap_or_else(|_| Err(backup::stopped()))
     }
 
     async fn run(
@@ -235,6 +253,12 @@ impl Shared {
     }
 
     fn look(&self) -> Result<(), Box<dyn std::error::Error>> {
+        // What is written to a file without a name is lost with the process.
+        if self.place.identity() != self.identity {
+            return Err(
+                "the file was removed or replaced: stop the service, and put it back".into()
+            );
+        }
         let connection = connection::open_reader(&self.place, &self.options)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
         Ok(())

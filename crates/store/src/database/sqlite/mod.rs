@@ -1,5 +1,6 @@
 //! The embedded engine: one thread that writes, a few that read, and the queues in front of them.
 
+mod backup;
 mod connection;
 mod engine;
 mod failure;
@@ -10,4 +11,5 @@ mod statement;
 mod ticket;
 mod writer;
 
+pub use self::backup::{BackupError, BackupProgress};
 pub(crate) use self::{connection::Place, engine::Sqlite, session::SqliteTransaction};

@@ -325,7 +325,7 @@ impl Reading<'_> {
         if cursor.eat_any(TRANSACTION).is_some() {
             self.notes.refuse(
                 Rule::Transaction,
-                "it opens or ends a transaction, and the file is one already, together with its record",
+                "it opens or ends a transaction, and the file is one already",
                 "leave it out",
                 [],
             );
