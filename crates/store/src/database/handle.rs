@@ -24,8 +24,8 @@ use crate::{
 /// # Cancellation
 /// A dropped future leaves nothing half done: a statement that waits is never started, a read that
 /// runs is interrupted, a write that runs is either committed as a whole or not at all.
-/// PostgreSQL runs a single statement that has been sent to its end, or to its time limit: it shares
-/// its connection, and a cancellation might hit somebody else's.
+/// PostgreSQL runs a single statement that has been sent to its end, or to its time limit: it
+/// shares its connection, and a cancellation might hit somebody else's.
 ///
 /// # SQLite
 /// One thread writes and commits for everybody who waits at that moment; a write is answered only

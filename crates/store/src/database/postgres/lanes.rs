@@ -198,8 +198,8 @@ impl Lanes {
             // Its last statement ends it.
             drop(replaced);
             if shared.closed.load(Ordering::Relaxed) {
-                let late = lane.state().connection.take();
-                drop(late);
+                let unwanted = lane.state().connection.take();
+                drop(unwanted);
             }
             Ok(connection)
         });
