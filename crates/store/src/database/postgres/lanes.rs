@@ -33,8 +33,8 @@ use crate::{
     value::Value,
 };
 
-/// The age of its oldest statement at which a lane gets no new work while another has less to do:
-/// some hundred times what a statement on indexed data takes.
+/// For how long the server may be at one statement until its lane gets no new work while another is
+/// free. Taste: some hundred times what a statement on indexed data takes.
 const SLOW: Duration = Duration::from_millis(10);
 
 /// The handle; clones share the connections.
