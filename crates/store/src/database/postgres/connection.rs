@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     statements: Mutex<HashMap<&'static str, Prepared, foldhash::fast::RandomState>>,
     mode: OnceLock<Mode>,
     driver: AbortHandle,
-    /// The SQLSTATE with which the server ended it, when nobody was asking.
+    /// The SQLSTATE with which the server ended it when nobody was asking, or why this side did.
     farewell: Arc<OnceLock<String>>,
     expires: Instant,
 }
@@ -156,8 +156,10 @@ impl Connection {
         self.is_current() && Instant::now() < self.expires
     }
 
-    /// Ends the connection without a word.
-    pub(super) fn abort(&self) {
+    /// Ends the connection without a word to the server. Who still waits is told `why`.
+    pub(super) fn abort(&self, why: &str) {
+        // Unless the server said something before.
+        let _ = self.farewell.set(why.to_owned());
         self.driver.abort();
     }
 

@@ -25,7 +25,7 @@ use super::{
     connector::Connector,
     failure::{self, Step},
     keyword::{self, Access},
-    session::GRACE,
+    session::{GRACE, NO_ANSWER},
 };
 use crate::{
     database::Outcome,
@@ -156,7 +156,7 @@ impl Lanes {
         }
     }
 
-    /// Chooses the lane that is connected, not held up, and has the least to do.
+    /// Chooses the lane that is not held up, is connected, and has the least to do.
     fn place(&self, permit: OwnedSemaphorePermit) -> Place {
         let shared = &self.0;
         let now = Instant::now();
@@ -164,7 +164,8 @@ impl Lanes {
             let state = lane.state();
             let down = state.connection.as_ref().is_none_or(|connection| !connection.is_open());
             let slow = state.busy_since().is_some_and(|since| now.duration_since(since) > SLOW);
-            (down, slow, state.sent.len())
+            let held_up = slow || (down && shared.connector.obstacle().is_some());
+            (held_up, down, state.sent.len())
         };
         // `DatabaseOptions::check` has made sure that there is a lane.
         let lane = match shared.lanes.iter().min_by_key(burden) {
@@ -212,7 +213,7 @@ impl Lanes {
                 if is_stuck { state.connection.take() } else { None }
             };
             if let Some(dead) = dead {
-                dead.abort();
+                dead.abort(NO_ANSWER);
             }
             if !self.0.closed.load(Ordering::Relaxed) {
                 // One that is merely old serves until another is there. Nobody waits for this, and

@@ -8,6 +8,8 @@ use super::{connection::Connection, pool::Pool};
 /// is a few round trips.
 const QUARANTINE_MAX: Duration = Duration::from_secs(1);
 
+const UNFIT: &str = "closed, because nobody knew what was on it";
+
 /// A connection that its holder has alone.
 ///
 /// It starts [`clean`](Self::clean). Whoever sends something calls [`soil`](Self::soil) before and
@@ -65,7 +67,7 @@ impl Lease {
         if connection.is_open() && heal(connection, self.is_busy()).await {
             self.state = Soil::Clean;
         } else {
-            connection.abort();
+            connection.abort(UNFIT);
         }
     }
 
@@ -85,7 +87,7 @@ impl Drop for Lease {
         }
         let busy = self.state == Soil::Busy;
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            connection.abort();
+            connection.abort(UNFIT);
             pool.gone();
             return;
         };
@@ -93,7 +95,7 @@ impl Drop for Lease {
             if connection.is_open() && heal(&connection, busy).await {
                 pool.put_back(connection, since);
             } else {
-                connection.abort();
+                connection.abort(UNFIT);
                 drop(connection);
                 pool.gone();
             }

@@ -64,13 +64,12 @@ impl Pool {
     }
 
     /// A connection for the caller alone.
-    pub(super) async fn acquire(&self) -> Result<Lease, StoreError> {
+    pub(super) async fn acquire(&self, deadline: Instant) -> Result<Lease, StoreError> {
         let answer = match self.enter()? {
             Ok(lease) => return Ok(lease),
             Err(answer) => answer,
         };
-        let patience = self.0.connector.options.acquire_timeout;
-        match tokio::time::timeout(patience, answer).await {
+        match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(_)) => Err(closed()),
             Err(_) => Err(self.0.connector.obstacle().unwrap_or_else(|| self.exhausted())),

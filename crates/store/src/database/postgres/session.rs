@@ -19,6 +19,12 @@ use crate::{
 /// hiccup and a round trip.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
+/// What an opened transaction may at least take, however long the wait for a connection was: a few
+/// hundred round trips.
+const BEGIN_MIN: Duration = Duration::from_millis(250);
+
+pub(super) const NO_ANSWER: &str = "no answer in time";
+
 /// Connections that may turn out dead before a transaction is given up. Those that idle die
 /// together, and a new one follows them.
 const DEAD_MAX: usize = 3;
@@ -48,18 +54,25 @@ impl PostgresTransaction {
             idle: options.transaction_idle_timeout,
             whole: options.transaction_timeout,
         };
+        let deadline = Instant::now() + options.acquire_timeout;
         let mut failure = closed();
         for _ in 0..DEAD_MAX {
-            let mut lease = pool.acquire().await?;
+            let mut lease = pool.acquire(deadline).await?;
             lease.soil();
-            match begin_on(&lease, limits).await {
+            let left = deadline.saturating_duration_since(Instant::now()).max(BEGIN_MIN);
+            match begin_on(&lease, limits, left).await {
                 Ok(()) => {
                     lease.rest();
                     let now = Instant::now();
                     return Ok(Self { lease, limits, begun: now, answered: now, doomed: false });
                 }
                 // It has done nothing, so it may be done again.
-                Err(error) if lease.connection().is_none_or(|c| !c.is_open()) => failure = error,
+                Err(error)
+                    if lease.connection().is_none_or(|connection| !connection.is_open())
+                        && Instant::now() < deadline =>
+                {
+                    failure = error;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -80,7 +93,7 @@ impl PostgresTransaction {
         let connection = self.lease.connection().ok_or_else(closed)?;
         let running = tokio::time::timeout(left, run_on(connection, sql, &params));
         let Ok(result) = running.await else {
-            return Err(StoreError::TimedOut(failure::lost(sql, "no answer in time")));
+            return Err(StoreError::TimedOut(failure::lost(sql, NO_ANSWER)));
         };
         self.lease.rest();
         self.answered = Instant::now();
@@ -114,7 +127,7 @@ impl PostgresTransaction {
                 self.lease.clean();
                 result
             }
-            Err(_) => Err(StoreError::Unavailable(failure::lost(sql, "no answer in time"))),
+            Err(_) => Err(StoreError::Unavailable(failure::lost(sql, NO_ANSWER))),
         }
     }
 
@@ -142,7 +155,7 @@ impl PostgresTransaction {
     }
 }
 
-async fn begin_on(lease: &Lease, limits: Limits) -> Result<(), StoreError> {
+async fn begin_on(lease: &Lease, limits: Limits, patience: Duration) -> Result<(), StoreError> {
     let connection = lease.connection().ok_or_else(closed)?;
     let beginning = async {
         if connection.mode().pooled {
@@ -151,12 +164,12 @@ async fn begin_on(lease: &Lease, limits: Limits) -> Result<(), StoreError> {
             connection.command("BEGIN").await
         }
     };
-    if let Ok(result) = tokio::time::timeout(GRACE, beginning).await {
+    if let Ok(result) = tokio::time::timeout(patience, beginning).await {
         return result;
     }
     // Nobody knows what is on the other side; the next try gets another connection.
-    connection.abort();
-    Err(StoreError::Unavailable(failure::lost("BEGIN", "no answer in time")))
+    connection.abort(NO_ANSWER);
+    Err(StoreError::Unavailable(failure::lost("BEGIN", NO_ANSWER)))
 }
 
 async fn run_on(
