@@ -152,10 +152,8 @@ async fn try_next(
     // takes, and that is no reason to give up.
     let begin = format!(
         "BEGIN; SET LOCAL statement_timeout = 0; \
-         SET LOCAL idle_in_transaction_session_timeout = 0; \
-         SET LOCAL lock_timeout = 0; \
-         SELECT pg_advisory_xact_lock({LOCK_KEY}); \
-         SET LOCAL lock_timeout = {}",
+         SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0; \
+         SELECT pg_advisory_xact_lock({LOCK_KEY}); SET LOCAL lock_timeout = {}",
         LOCK_TIMEOUT.as_millis()
     );
     client.batch_execute(&begin).await?;

@@ -33,8 +33,8 @@ use crate::{
     value::Value,
 };
 
-/// The age of its oldest statement at which a lane gets no new work while another has less to do:
-/// some hundred times what a statement on indexed data takes.
+/// For how long the server may be at one statement until its lane gets no new work while another is
+/// free. Taste: some hundred times what a statement on indexed data takes.
 const SLOW: Duration = Duration::from_millis(10);
 
 /// The handle; clones share the connections.
@@ -189,14 +189,18 @@ impl Lanes {
         if let Some(connection) = lane.connection(accept) {
             return Ok(connection);
         }
-        let (lane, connector) = (lane.clone(), self.0.connector.clone());
+        let (lane, shared) = (lane.clone(), self.0.clone());
         // In a task of its own: a caller that goes away would take the handshake with it.
         let opened = tokio::spawn(async move {
             let _opening = opening;
-            let connection = Arc::new(connector.connect().await?);
+            let connection = Arc::new(shared.connector.connect().await?);
             let replaced = lane.state().connection.replace(connection.clone());
             // Its last statement ends it.
             drop(replaced);
+            if shared.closed.load(Ordering::Relaxed) {
+                let unwanted = lane.state().connection.take();
+                drop(unwanted);
+            }
             Ok(connection)
         });
         opened.await.unwrap_or_else(|_| Err(closed()))

@@ -5,5 +5,6 @@ mod dropping;
 mod fixture;
 mod lanes;
 mod migrations;
+mod outage;
 mod pool;
 mod values;
