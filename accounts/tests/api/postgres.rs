@@ -1,5 +1,5 @@
-//! What only a server does: it goes away, and comes back. Runs on PostgreSQL whichever engine the run
-//! of the tests is about.
+//! What only a server does: it goes away, and comes back. Runs on PostgreSQL whichever engine the
+//! run of the tests is about.
 
 use accounts::Accounts;
 use mainstay_testing::{Durability, Engine, PrivatePostgres, TestApp};
