@@ -100,26 +100,33 @@ pub(crate) enum Runner {
 }
 
 impl Runner {
-    /// The command that runs every test but those in documentation, in these packages and without
-    /// modules of this name.
-    pub(crate) fn command(self, packages: &[&str], left_out: Option<&str>) -> Vec<String> {
-        let mut line: Vec<String> = match self {
-            Self::Nextest => vec!["cargo", "nextest", "run", "--profile", "ci"],
-            Self::Cargo => vec!["cargo", "test", "--no-fail-fast", "--lib", "--bins", "--tests"],
-        }
-        .into_iter()
-        .chain(packages.iter().copied())
-        .map(str::to_owned)
-        .collect();
-        match (self, left_out) {
-            (_, None) => {}
-            (Self::Nextest, Some(module)) => {
-                line.extend(["-E".to_owned(), format!("not test(/(^|::){module}::/)")]);
-            }
-            (Self::Cargo, Some(module)) => {
-                line.extend(["--", "--skip"].map(str::to_owned));
-                line.push(format!("{module}::"));
-            }
+    /// The command that runs every test but those in documentation; of these packages only, if any
+    /// is named, and without modules of these names.
+    pub(crate) fn command(self, packages: &[&str], left_out: &[&str]) -> Vec<String> {
+        let (start, rest) = match self {
+            // All packages are built, so that no dependency is built again with fewer features.
+            Self::Nextest => (
+                "cargo nextest run --workspace --profile ci",
+                match (packages.join("$|^"), left_out.join("|")) {
+                    (all, none) if all.is_empty() && none.is_empty() => vec![],
+                    (packages, modules) => {
+                        let modules = format!("not test(/(^|::)({modules})::/)");
+                        vec!["-E".to_owned(), format!("package(/^{packages}$/) and {modules}")]
+                    }
+                },
+            ),
+            Self::Cargo => (
+                "cargo test --no-fail-fast --lib --bins --tests",
+                match packages {
+                    [] => vec!["--workspace".to_owned()],
+                    _ => packages.iter().map(|name| format!("--package={name}")).collect(),
+                },
+            ),
+        };
+        let mut line: Vec<String> = start.split(' ').map(str::to_owned).chain(rest).collect();
+        if let Self::Cargo = self {
+            line.push("--".to_owned());
+            line.extend(left_out.iter().map(|name| format!("--skip={name}::")));
         }
         line
     }

@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod listing;
 mod passwords;
+mod postgres;
 mod privacy;
 mod process;
 mod refusals;

@@ -1,5 +1,5 @@
-//! What only the embedded engine promises: one writer, and one file. The run of `cargo xtask
-//! test` on PostgreSQL leaves this module out.
+//! What only the embedded engine promises: one writer, and one file. It runs on SQLite
+//! whichever engine the run of the tests is about.
 
 use accounts::Accounts;
 use mainstay_testing::{Engine, TestApp};

@@ -45,8 +45,8 @@ impl mainstay_store::FromRow for Typed {
     }
 }
 
-/// What each engine can keep of a type. PostgreSQL has no text with a zero character, begins time in
-/// 4713 BC, and keeps the numbers of a `jsonb` as decimals.
+/// What each engine can keep of a type. PostgreSQL has no text with a zero character, begins time
+/// in 4713 BC, and keeps the numbers of a `jsonb` as decimals.
 fn keeps(engine: Engine, value: &Value) -> bool {
     let Engine::Postgres = engine else { return true };
     match value {

@@ -9,7 +9,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::fixture::{at, open, server};
+use super::fixture::{Fixture, at, open};
 
 /// Passes everything on until it is dropped.
 struct Proxy {
@@ -38,7 +38,8 @@ impl Proxy {
 
 #[tokio::test]
 async fn while_nothing_connects_everybody_is_told_at_once() {
-    let Some(server) = server() else { return };
+    let fixture = Fixture::new().await;
+    let server = &fixture.url;
     let (before, after) = server.split_once('@').expect("an address with a user");
     let (host, _) = after.split_once('/').expect("an address with a database");
     let host: Arc<str> = host.into();

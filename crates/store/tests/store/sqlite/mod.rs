@@ -1,5 +1,5 @@
-//! What only the embedded engine promises: one writer with one queue, and files. The run of `cargo
-//! xtask test` on PostgreSQL leaves this module out.
+//! What only the embedded engine promises: one writer with one queue, and files. It runs on SQLite
+//! whichever engine the run of the tests is about.
 
 mod backup;
 mod failures;

@@ -1,0 +1,33 @@
+//! What only a server does: it goes away, and comes back. Runs on PostgreSQL whichever engine the
+//! run of the tests is about.
+
+use accounts::Accounts;
+use mainstay_testing::{Durability, Engine, PrivatePostgres, TestApp};
+
+use crate::{
+    degraded::check,
+    support::{Person, assert_outcome, options, registration, until},
+};
+
+#[tokio::test]
+async fn a_server_that_is_gone_refuses_and_one_that_is_back_serves() {
+    let server = PrivatePostgres::start(Durability::Risked).expect("a server");
+    let options = options().on(Engine::Postgres).with("DATABASE_URL", &server.url());
+    let app = TestApp::start_with::<Accounts>(options).await;
+    let ada = Person::join(&app, "ada").await;
+    server.crash().expect("ends");
+    for call in [registration(&app, "bob@example.com"), app.get("/me").bearer(&ada.token)] {
+        check(&call.send().await, "STORE_UNAVAILABLE", "without a server");
+    }
+    assert_outcome(&app.ops("/readyz").send().await, 503, "NOT_READY", "without a server");
+    assert_eq!(app.ops("/livez").send().await.status, 200, "a restart would not help");
+
+    server.start_again().expect("starts again");
+    let read = until("it serves again", async || {
+        let reply = app.get("/me").bearer(&ada.token).send().await;
+        (reply.status == 200).then_some(reply)
+    });
+    assert_eq!(read.await.json()["email"], ada.email, "what was kept is there");
+    let kept = registration(&app, "bob@example.com").send().await;
+    assert_outcome(&kept, 201, "", "the refused write was not made, and can be");
+}
