@@ -11,14 +11,11 @@ use mainstay_core::{Clock, SystemClock};
 use mainstay_store::BackupProgress;
 
 use crate::{
-    app::{self, Application, Failure, Overrides},
+    app::{self, Failure, Overrides},
     config::Framework,
 };
 
-pub(super) async fn run<A: Application>(
-    framework: &Framework,
-    matches: &ArgMatches,
-) -> Result<String, Failure> {
+pub(super) async fn run(framework: &Framework, matches: &ArgMatches) -> Result<String, Failure> {
     // clap does not let it be left out.
     let to = matches.get_one::<PathBuf>("to").cloned().unwrap_or_default();
     let (url, _) = app::database_options(framework)?;

@@ -111,7 +111,8 @@ fn writable(path: &Path, what: &str) -> Finding {
 fn private(path: &Path, metadata: &Metadata, what: &str) -> Finding {
     let mode = metadata.permissions().mode() & 0o777;
     let shown = path.display();
-    if mode & 0o077 == 0 {
+    // The lower six bits are those of the group and of others.
+    if mode.trailing_zeros() >= 6 {
         return Finding::ok("permissions", format!("{what} {shown} is its owner's only"));
     }
     Finding::warning(
@@ -123,13 +124,11 @@ fn private(path: &Path, metadata: &Metadata, what: &str) -> Finding {
 }
 
 fn log_file(file: &Path) -> Vec<Finding> {
-    match fs::metadata(file) {
-        Ok(metadata) => vec![writable(file, "the log"), private(file, &metadata, "the log")],
-        Err(_) => {
-            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            vec![writable(folder.unwrap_or(Path::new(".")), "the folder of the log")]
-        }
+    if let Ok(metadata) = fs::metadata(file) {
+        return vec![writable(file, "the log"), private(file, &metadata, "the log")];
     }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    vec![writable(folder.unwrap_or(Path::new(".")), "the folder of the log")]
 }
 
 pub(super) fn space(folder: &Path, free: u64) -> Finding {

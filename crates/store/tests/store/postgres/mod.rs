@@ -6,4 +6,5 @@ mod fixture;
 mod lanes;
 mod migrations;
 mod pool;
+mod promote;
 mod values;
