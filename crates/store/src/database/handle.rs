@@ -24,11 +24,20 @@ use crate::{
 /// # Cancellation
 /// A dropped future leaves nothing half done: a statement that waits is never started, a read that
 /// runs is interrupted, a write that runs is either committed as a whole or not at all.
+/// PostgreSQL runs a single statement that has been sent to its end, or to its time limit: it
+/// shares its connection, and a cancellation might hit somebody else's.
 ///
 /// # SQLite
 /// One thread writes and commits for everybody who waits at that moment; a write is answered only
 /// after its commit is on disk. Another process may use the file at the same time: writers wait for
 /// each other up to [`DatabaseOptions::busy_timeout`].
+///
+/// # PostgreSQL
+/// Single statements, reads and writes, are pipelined on a few connections that all share: each is
+/// a transaction of its own and is answered after its commit. [`begin`](Self::begin) takes a
+/// connection of a pool for itself. A statement that would leave something on its connection is
+/// refused (`BEGIN`, `SET`, `COPY`, `LISTEN`). An answer that is lost with its connection is
+/// [`StoreError::Unavailable`], and leaves open whether a write was committed.
 #[derive(Clone)]
 pub struct Database {
     inner: Inner,
@@ -134,8 +143,8 @@ impl Database {
     /// Copies an embedded database, as it is now, into a new file that holds all of it, and
     /// returns its size in bytes. Reads and writes go on; what is written later is not in the copy.
     ///
-    /// Refuses to overwrite. The copy is checked (`PRAGMA integrity_check`) before it gets its name,
-    /// and is for its owner only. `progress` is called on a thread that may block.
+    /// Refuses to overwrite. The copy is checked (`PRAGMA integrity_check`) before it gets its
+    /// name, and is for its owner only. `progress` is called on a thread that may block.
     pub async fn backup(
         &self,
         to: &Path,

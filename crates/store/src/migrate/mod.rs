@@ -24,14 +24,6 @@ use crate::{
     error::{Cause, Explanation, StoreError},
 };
 
-/// Where the database remembers; the same on both engines.
-const CREATE_RECORDS: &str = "CREATE TABLE IF NOT EXISTS mainstay_migrations (
-    number integer PRIMARY KEY,
-    name text NOT NULL,
-    checksum text NOT NULL,
-    applied_at timestamptz NOT NULL
-)";
-
 impl Database {
     /// Compares the database with the migrations of this binary, or brings it up to them.
     pub fn migrate(&self, migrations: Migrations) -> Migrator {

@@ -11,10 +11,10 @@ use mainstay_core::{Clock, SystemClock};
 use tokio_postgres::{Error, SimpleQueryMessage, error::SqlState};
 
 use super::{
-    CREATE_RECORDS, MigrateError, MigrationReport, MigrationState,
+    MigrateError, MigrationReport, MigrationState,
     file::{Migration, Migrations},
     lint, outside,
-    run::{self, Record, Records, label},
+    run::{self, CREATE_RECORDS, Record, Records, label},
     sql,
 };
 use crate::{
@@ -158,9 +158,9 @@ async fn try_next(connection: &Connection, migrations: Migrations) -> Result<Don
     // The order counts: another process may hold the advisory lock for as long as its migration
     // takes, and that is no reason to give up.
     let begin = format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
-         SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({LOCK_KEY}); \
-         SET LOCAL lock_timeout = {}",
+        "BEGIN; SET LOCAL statement_timeout = 0; \
+         SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0; \
+         SELECT pg_advisory_xact_lock({LOCK_KEY}); SET LOCAL lock_timeout = {}",
         LOCK_TIMEOUT.as_millis()
     );
     client.batch_execute(&begin).await?;

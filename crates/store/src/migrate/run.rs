@@ -18,6 +18,14 @@ use crate::{
     error::Explanation,
 };
 
+/// Where the database remembers; the same on both engines.
+pub(super) const CREATE_RECORDS: &str = "CREATE TABLE IF NOT EXISTS mainstay_migrations (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL
+)";
+
 /// Runs the migrations of a binary on a database.
 #[derive(Debug)]
 pub struct Migrator {

@@ -13,9 +13,9 @@ use rusqlite::{
 };
 
 use super::{
-    CREATE_RECORDS, MigrateError, MigrationReport, MigrationState,
+    MigrateError, MigrationReport, MigrationState,
     file::Migrations,
-    run::{self, Record, Records, label},
+    run::{self, CREATE_RECORDS, Record, Records, label},
 };
 use crate::{
     database::{Engine, Sqlite},

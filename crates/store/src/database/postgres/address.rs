@@ -16,13 +16,13 @@ use crate::database::DatabaseOptions;
 
 /// How long a connection is silent before the first probe, unless the address says another: a
 /// balancer or a firewall that forgets a connection does so after 350 s or more.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 /// Between two probes, and how many may be lost. With the above, a dead peer is known after 90 s.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 3;
 
 /// tokio-postgres's default for [`Config::keepalives_idle`], and the only sign that it was not set.
-const KEEPALIVE_IDLE_UNSET: Duration = Duration::from_secs(2 * 60 * 60);
+const KEEPALIVE_IDLE_UNSET: Duration = Duration::from_hours(2);
 
 /// A parsed address.
 pub(super) struct Address {
@@ -33,6 +33,8 @@ pub(super) struct Address {
     pub(super) shuffled: bool,
     pub(super) session: TargetSessionAttrs,
     pub(super) keep_alive: Option<KeepAlive>,
+    /// Before the one of the options.
+    pub(super) connect_timeout: Option<Duration>,
 }
 
 /// Where a server may be.
@@ -56,7 +58,7 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name(options.application_name.as_str());
         }
-        if security == Security::Verified(None) || matches!(security, Security::Verified(_)) {
+        if matches!(security, Security::Verified(_)) {
             config.ssl_mode(SslMode::Require);
         }
         let trust = match security {
@@ -80,6 +82,7 @@ impl Address {
             shuffled: config.get_load_balance_hosts() == LoadBalanceHosts::Random,
             session: config.get_target_session_attrs(),
             keep_alive,
+            connect_timeout: config.get_connect_timeout().copied(),
             tls,
             config,
         })

@@ -31,10 +31,16 @@ impl Canceller {
         // The driver takes the stream it is given, and drops it when all is sent. This end stays.
         let (near, mut far) = tokio::io::duplex(RELAY_BYTES);
         let sending = self.token.cancel_query_raw(Socket::new(near), self.handshake.clone());
-        let relaying = tokio::io::copy_bidirectional(&mut far, &mut stream);
-        let (sent, relayed) = tokio::join!(sending, relaying);
-        // An error of the relay is a reset: closed as well.
-        drop(relayed);
+        let (mut far_reader, mut far_writer) = tokio::io::split(&mut far);
+        let (mut reader, mut writer) = tokio::io::split(&mut stream);
+        // The end of what is sent is not passed on: PgBouncer 1.18 dies of a cancellation whose
+        // sender closes its half first. Errors are resets: closed as well.
+        let outward = async { drop(tokio::io::copy(&mut far_reader, &mut writer).await) };
+        let inward = async {
+            drop(tokio::io::copy(&mut reader, &mut far_writer).await);
+            drop(tokio::io::copy(&mut reader, &mut tokio::io::sink()).await);
+        };
+        let (sent, (), ()) = tokio::join!(sending, outward, inward);
         sent.is_ok()
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     statements: Mutex<HashMap<&'static str, Prepared, foldhash::fast::RandomState>>,
     mode: OnceLock<Mode>,
     driver: AbortHandle,
-    /// The SQLSTATE with which the server ended it, when nobody was asking.
+    /// The SQLSTATE with which the server ended it when nobody was asking, or why this side did.
     farewell: Arc<OnceLock<String>>,
     expires: Instant,
 }
@@ -145,14 +145,21 @@ impl Connection {
         !self.client.is_closed()
     }
 
-    /// Whether it may be used again by somebody else.
-    pub(super) fn is_fit(&self) -> bool {
+    /// Whether its server is still the one to ask.
+    pub(super) fn is_current(&self) -> bool {
         let current = self.connector.upgrade().map(|connector| connector.generation());
-        self.is_open() && current == Some(self.generation) && Instant::now() < self.expires
+        self.is_open() && current == Some(self.generation)
     }
 
-    /// Ends the connection without a word.
-    pub(super) fn abort(&self) {
+    /// Whether it may be used again by somebody else.
+    pub(super) fn is_fit(&self) -> bool {
+        self.is_current() && Instant::now() < self.expires
+    }
+
+    /// Ends the connection without a word to the server. Who still waits is told `why`.
+    pub(super) fn abort(&self, why: &str) {
+        // Unless the server said something before.
+        let _ = self.farewell.set(why.to_owned());
         self.driver.abort();
     }
 
@@ -224,16 +231,13 @@ impl Connection {
         prepared: Option<&Prepared>,
         params: &[Value],
     ) -> Result<Outcome, Error> {
-        match prepared {
-            Some(prepared) => {
-                let params = params.iter().map(Bound);
-                let rows = self.client.query_raw(&prepared.statement, params).await?;
-                collect(rows, Some(&prepared.columns), sql).await
-            }
-            None => {
-                let params = params.iter().map(|value| (Plain(value), Type::UNKNOWN));
-                collect(self.client.query_typed_raw(sql, params).await?, None, sql).await
-            }
+        if let Some(prepared) = prepared {
+            let params = params.iter().map(Bound);
+            let rows = self.client.query_raw(&prepared.statement, params).await?;
+            collect(rows, Some(&prepared.columns), sql).await
+        } else {
+            let params = params.iter().map(|value| (Plain(value), Type::UNKNOWN));
+            collect(self.client.query_typed_raw(sql, params).await?, None, sql).await
         }
     }
 
@@ -292,10 +296,7 @@ async fn collect(
             Err(error) => unread = unread.or(Some(error)),
         }
     }
-    let changed = match keyword::counts_changes(sql) {
-        true => stream.rows_affected().unwrap_or(0),
-        false => 0,
-    };
+    let changed = stream.rows_affected().filter(|_| keyword::counts_changes(sql)).unwrap_or(0);
     match unread {
         Some(error) => Err(error),
         None => Ok(Outcome { rows, changed }),

@@ -137,7 +137,7 @@ impl Connector {
     }
 
     async fn reach(self: &Arc<Self>, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
-        let patience = self.options.connect_timeout;
+        let patience = self.address.connect_timeout.unwrap_or(self.options.connect_timeout);
         let place = endpoint.to_string();
         let late = |_| failed(&place, Reason::TimedOut, &format!("{} ms", patience.as_millis()));
         let peers = tokio::time::timeout(patience, peers(endpoint)).await.map_err(late)?;
@@ -182,13 +182,11 @@ impl Connector {
             TargetSessionAttrs::ReadOnly => read_only,
             _ => true,
         };
-        match wanted {
-            true => Ok(connection),
-            false => {
-                let is = if read_only { "it is read-only" } else { "it can be written" };
-                Err(failed(&place, Reason::WrongSession, is))
-            }
+        if wanted {
+            return Ok(connection);
         }
+        let is = if read_only { "it is read-only" } else { "it can be written" };
+        Err(failed(&place, Reason::WrongSession, is))
     }
 
     fn enter(&self) -> Result<Trial<'_>, StoreError> {
@@ -219,6 +217,9 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn succeeded(&self) {
         let mut gate = self.connector.gate();
+        if gate.failures > 0 {
+            tracing::info!(failures = gate.failures, "the database answers again");
+        }
         gate.failures = 0;
         gate.last = None;
     }
@@ -228,8 +229,12 @@ impl Trial<'_> {
         // Many that failed together are one failure.
         if self.alone || gate.last.is_none() {
             gate.failures = gate.failures.saturating_add(1);
+            if gate.failures == 1 {
+                // Nobody may be waiting, and so nobody told. Those who are have it in their answer.
+                tracing::warn!(error = cause.as_error(), "cannot connect to the database");
+            }
         }
-        let doubled = BACK_OFF_MIN.saturating_mul(1 << (gate.failures - 1).min(16));
+        let doubled = BACK_OFF_MIN.saturating_mul(1 << gate.failures.saturating_sub(1).min(16));
         let pause = doubled.min(BACK_OFF_MAX).mul_f64(0.5 + fastrand::f64() / 2.0);
         gate.last = Some((cause.clone(), Instant::now() + pause));
         cause

@@ -108,10 +108,8 @@ impl Postgres {
         }
         let asking = async {
             let connection = self.0.connector.establish().await.map_err(|e| e.to_string())?;
-            match connection.is_idle().await {
-                true => Ok(()),
-                false => Err("the database does not answer a query".to_owned()),
-            }
+            let answers = connection.is_idle().await;
+            answers.then_some(()).ok_or_else(|| "the database does not answer a query".to_owned())
         };
         let late = || Err("the database does not answer within a second".to_owned());
         tokio::time::timeout(PROBE_MAX, asking).await.unwrap_or_else(|_| late())

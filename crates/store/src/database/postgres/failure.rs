@@ -17,8 +17,8 @@ enum Failure {
     Constraint { sql: &'static str, severity: String, code: String, constraint: String },
     #[error("`{sql}` was not answered: {what}")]
     Lost { sql: &'static str, what: String },
-    #[error("a value does not fit `{sql}`: {what}")]
-    Value { sql: &'static str, what: String },
+    #[error("`{sql}` and its values do not fit: {what}")]
+    Unfit { sql: &'static str, what: String },
 }
 
 /// When the error came.
@@ -100,14 +100,16 @@ fn from_driver(error: &Error, sql: &'static str) -> StoreError {
     let value = source.and_then(|source| source.downcast_ref::<Unfit>());
     if let Some(unfit) = value {
         let what = format!("{error}: {unfit}");
-        return StoreError::Internal(Failure::Value { sql, what }.into());
+        return StoreError::Internal(Failure::Unfit { sql, what }.into());
     }
-    let lost = error.is_closed() || source.is_some_and(|source| source.is::<std::io::Error>());
+    let lost = error.is_closed()
+        || source.and_then(|source| source.downcast_ref::<std::io::Error>()).is_some();
     // The kind of the error and nothing below it: a driver's message may grow values one day.
     let what = error.to_string();
-    match lost {
-        true => StoreError::Unavailable(Failure::Lost { sql, what }.into()),
-        false => StoreError::Internal(Failure::Value { sql, what }.into()),
+    if lost {
+        StoreError::Unavailable(Failure::Lost { sql, what }.into())
+    } else {
+        StoreError::Internal(Failure::Unfit { sql, what }.into())
     }
 }
 

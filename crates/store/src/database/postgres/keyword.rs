@@ -71,7 +71,7 @@ pub(super) fn counts_changes(sql: &'static str) -> bool {
 fn effect(sql: &str) -> Effect {
     let (first, rest) = word(sql);
     let is = |known: &&str| known.eq_ignore_ascii_case(first);
-    if READING.iter().any(|known| is(known)) {
+    if READING.iter().any(&is) {
         return Effect::Reads;
     }
     if is(&"WITH") {
@@ -83,7 +83,7 @@ fn effect(sql: &str) -> Effect {
         let scoped = scoped.iter().any(|known| known.eq_ignore_ascii_case(second));
         return if scoped { Effect::Transaction } else { Effect::Session };
     }
-    if SESSION.iter().any(|known| is(known)) { Effect::Session } else { Effect::Writes }
+    if SESSION.iter().any(is) { Effect::Session } else { Effect::Writes }
 }
 
 /// The first word, and what follows it.
@@ -112,15 +112,12 @@ pub(super) fn after_comment(mut sql: &str) -> &str {
     let mut depth = 1;
     while depth > 0 {
         let Some(at) = sql.find("*/") else { return "" };
-        match sql.find("/*").filter(|open| *open < at) {
-            Some(open) => {
-                depth += 1;
-                sql = &sql[open + 2..];
-            }
-            None => {
-                depth -= 1;
-                sql = &sql[at + 2..];
-            }
+        if let Some(open) = sql.find("/*").filter(|open| *open < at) {
+            depth += 1;
+            sql = &sql[open + 2..];
+        } else {
+            depth -= 1;
+            sql = &sql[at + 2..];
         }
     }
     sql

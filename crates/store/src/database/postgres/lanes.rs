@@ -18,13 +18,14 @@ use std::{
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::Error;
 
 use super::{
-    connection::{Connection, closed},
+    connection::{Connection, Prepared, closed},
     connector::Connector,
     failure::{self, Step},
     keyword::{self, Access},
-    session::GRACE,
+    session::{GRACE, NO_ANSWER},
 };
 use crate::{
     database::Outcome,
@@ -32,8 +33,8 @@ use crate::{
     value::Value,
 };
 
-/// The age of its oldest statement at which a lane gets no new work while another has less to do:
-/// some hundred times what a statement on indexed data takes.
+/// For how long the server may be at one statement until its lane gets no new work while another is
+/// free. Taste: some hundred times what a statement on indexed data takes.
 const SLOW: Duration = Duration::from_millis(10);
 
 /// The handle; clones share the connections.
@@ -61,6 +62,16 @@ struct State {
     connection: Option<Arc<Connection>>,
     /// When each statement under way was sent, oldest first.
     sent: VecDeque<Instant>,
+    /// When the last answer came.
+    answered: Option<Instant>,
+}
+
+impl State {
+    /// For how long the server has been at the oldest statement. What is queued behind others waits
+    /// for them, and is not slow itself.
+    fn busy_since(&self) -> Option<Instant> {
+        self.sent.front().copied().max(self.answered.filter(|_| !self.sent.is_empty()))
+    }
 }
 
 /// A place on a lane.
@@ -72,7 +83,9 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         // Answers come in order, so the one that is done is the oldest.
-        self.lane.state().sent.pop_front();
+        let mut state = self.lane.state();
+        state.sent.pop_front();
+        state.answered = Some(Instant::now());
     }
 }
 
@@ -104,28 +117,21 @@ impl Lanes {
         keyword::check(sql, access)?;
         let permit = self.permit().await?;
         let place = self.place(permit);
-        let connection = self.connection(&place.lane).await?;
+        let connection = self.connection(&place.lane, Connection::is_current).await?;
         let prepared = connection.prepare(sql).await?;
-        let sent = Sent::new(async move {
-            let result = connection.run(sql, prepared.as_ref(), &params).await;
-            (connection, place, params, result)
-        });
+        let sent = send(connection, place, sql, prepared, params);
         let (connection, place, params, result) = sent.await;
-        let error = match result {
-            Ok(outcome) => return Ok(outcome),
-            Err(error) => error,
-        };
-        if !failure::is_stale(&error) {
-            return Err(connection.failed(&error, sql, Step::Run));
+        match result {
+            Err(error) if failure::is_stale(&error) => {}
+            result => {
+                return result.map_err(|error| connection.failed(&error, sql, Step::Run));
+            }
         }
         // It was refused before it ran, so it may be sent again.
         connection.forget(sql);
         let prepared = connection.prepare(sql).await?;
-        let again = Sent::new(async move {
-            let result = connection.run(sql, prepared.as_ref(), &params).await;
-            (connection, place, result)
-        });
-        let (connection, _place, result) = again.await;
+        let again = send(connection, place, sql, prepared, params);
+        let (connection, _place, _params, result) = again.await;
         result.map_err(|error| connection.failed(&error, sql, Step::Run))
     }
 
@@ -150,15 +156,16 @@ impl Lanes {
         }
     }
 
-    /// Chooses the lane that is connected, not held up, and has the least to do.
+    /// Chooses the lane that is not held up, is connected, and has the least to do.
     fn place(&self, permit: OwnedSemaphorePermit) -> Place {
         let shared = &self.0;
         let now = Instant::now();
         let burden = |lane: &&Arc<Lane>| {
             let state = lane.state();
             let down = state.connection.as_ref().is_none_or(|connection| !connection.is_open());
-            let slow = state.sent.front().is_some_and(|sent| now.duration_since(*sent) > SLOW);
-            (down, slow, state.sent.len())
+            let slow = state.busy_since().is_some_and(|since| now.duration_since(since) > SLOW);
+            let held_up = slow || (down && shared.connector.obstacle().is_some());
+            (held_up, down, state.sent.len())
         };
         // `DatabaseOptions::check` has made sure that there is a lane.
         let lane = match shared.lanes.iter().min_by_key(burden) {
@@ -169,23 +176,31 @@ impl Lanes {
         Place { lane, _permit: permit }
     }
 
-    /// The lane's connection; opens one if there is none.
-    async fn connection(&self, lane: &Arc<Lane>) -> Result<Arc<Connection>, StoreError> {
-        if let Some(connection) = lane.fit() {
+    /// The lane's connection, if it is acceptable; opens another if it is not.
+    async fn connection(
+        &self,
+        lane: &Arc<Lane>,
+        accept: fn(&Connection) -> bool,
+    ) -> Result<Arc<Connection>, StoreError> {
+        if let Some(connection) = lane.connection(accept) {
             return Ok(connection);
         }
         let opening = lane.opening.clone().lock_owned().await;
-        if let Some(connection) = lane.fit() {
+        if let Some(connection) = lane.connection(accept) {
             return Ok(connection);
         }
-        let (lane, connector) = (lane.clone(), self.0.connector.clone());
+        let (lane, shared) = (lane.clone(), self.0.clone());
         // In a task of its own: a caller that goes away would take the handshake with it.
         let opened = tokio::spawn(async move {
             let _opening = opening;
-            let connection = Arc::new(connector.connect().await?);
+            let connection = Arc::new(shared.connector.connect().await?);
             let replaced = lane.state().connection.replace(connection.clone());
             // Its last statement ends it.
             drop(replaced);
+            if shared.closed.load(Ordering::Relaxed) {
+                let unwanted = lane.state().connection.take();
+                drop(unwanted);
+            }
             Ok(connection)
         });
         opened.await.unwrap_or_else(|_| Err(closed()))
@@ -198,15 +213,16 @@ impl Lanes {
         for lane in &self.0.lanes {
             let dead = {
                 let mut state = lane.state();
-                let is_stuck = state.sent.front().is_some_and(|sent| sent.elapsed() > stuck);
+                let is_stuck = state.busy_since().is_some_and(|since| since.elapsed() > stuck);
                 if is_stuck { state.connection.take() } else { None }
             };
             if let Some(dead) = dead {
-                dead.abort();
+                dead.abort(NO_ANSWER);
             }
             if !self.0.closed.load(Ordering::Relaxed) {
-                // Who needs it is told; nobody does now.
-                let _ = self.connection(lane).await;
+                // One that is merely old serves until another is there. Nobody waits for this, and
+                // who needs it is told.
+                let _ = self.connection(lane, Connection::is_fit).await;
             }
         }
     }
@@ -227,9 +243,25 @@ impl Lanes {
     }
 }
 
+/// What a statement leaves when it has been answered.
+type Answer = (Arc<Connection>, Place, Vec<Value>, Result<Outcome, Error>);
+
+fn send(
+    connection: Arc<Connection>,
+    place: Place,
+    sql: &'static str,
+    prepared: Option<Prepared>,
+    params: Vec<Value>,
+) -> Sent<Answer> {
+    Sent::new(async move {
+        let result = connection.run(sql, prepared.as_ref(), &params).await;
+        (connection, place, params, result)
+    })
+}
+
 impl Lane {
-    fn fit(&self) -> Option<Arc<Connection>> {
-        self.state().connection.clone().filter(|connection| connection.is_fit())
+    fn connection(&self, accept: fn(&Connection) -> bool) -> Option<Arc<Connection>> {
+        self.state().connection.clone().filter(|connection| accept(connection))
     }
 
     /// No code of a caller runs under the lock, so a poisoned state is still whole.

@@ -8,13 +8,15 @@ use super::{connection::Connection, pool::Pool};
 /// is a few round trips.
 const QUARANTINE_MAX: Duration = Duration::from_secs(1);
 
+const UNFIT: &str = "closed, because nobody knew what was on it";
+
 /// A connection that its holder has alone.
 ///
 /// It starts [`clean`](Self::clean). Whoever sends something calls [`soil`](Self::soil) before and
 /// says when nothing is left of it; a lease dropped in between goes through quarantine.
 pub(super) struct Lease {
     /// Always there, until the drop.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     pool: Pool,
     since: Instant,
     state: Soil,
@@ -31,13 +33,13 @@ enum Soil {
 }
 
 impl Lease {
-    pub(super) fn new(connection: Connection, pool: Pool) -> Self {
+    pub(super) fn new(connection: Box<Connection>, pool: Pool) -> Self {
         let since = Instant::now();
         Self { connection: Some(connection), pool, since, state: Soil::Clean }
     }
 
     pub(super) fn connection(&self) -> Option<&Connection> {
-        self.connection.as_ref()
+        self.connection.as_deref()
     }
 
     /// A statement is about to be sent.
@@ -55,8 +57,22 @@ impl Lease {
         self.state = Soil::Clean;
     }
 
+    pub(super) fn is_busy(&self) -> bool {
+        self.state == Soil::Busy
+    }
+
+    /// Ends what is under way and its transaction, or closes the connection.
+    pub(super) async fn heal(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        if connection.is_open() && heal(connection, self.is_busy()).await {
+            self.state = Soil::Clean;
+        } else {
+            connection.abort(UNFIT);
+        }
+    }
+
     /// Takes the connection of a lease that was never used.
-    pub(super) fn into_connection(mut self) -> Option<Connection> {
+    pub(super) fn into_connection(mut self) -> Option<Box<Connection>> {
         self.connection.take()
     }
 }
@@ -71,7 +87,7 @@ impl Drop for Lease {
         }
         let busy = self.state == Soil::Busy;
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            connection.abort();
+            connection.abort(UNFIT);
             pool.gone();
             return;
         };
@@ -79,7 +95,7 @@ impl Drop for Lease {
             if connection.is_open() && heal(&connection, busy).await {
                 pool.put_back(connection, since);
             } else {
-                connection.abort();
+                connection.abort(UNFIT);
                 drop(connection);
                 pool.gone();
             }

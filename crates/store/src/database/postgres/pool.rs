@@ -47,15 +47,15 @@ struct State {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
 /// What is to be done after the lock has been given back.
 enum Next {
-    Hand(oneshot::Sender<Result<Lease, StoreError>>, Connection),
+    Hand(oneshot::Sender<Result<Lease, StoreError>>, Box<Connection>),
     Kept,
-    Dropped(Connection),
+    Dropped(Box<Connection>),
 }
 
 impl Pool {
@@ -64,13 +64,12 @@ impl Pool {
     }
 
     /// A connection for the caller alone.
-    pub(super) async fn acquire(&self) -> Result<Lease, StoreError> {
+    pub(super) async fn acquire(&self, deadline: Instant) -> Result<Lease, StoreError> {
         let answer = match self.enter()? {
             Ok(lease) => return Ok(lease),
             Err(answer) => answer,
         };
-        let patience = self.0.connector.options.acquire_timeout;
-        match tokio::time::timeout(patience, answer).await {
+        match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(_)) => Err(closed()),
             Err(_) => Err(self.0.connector.obstacle().unwrap_or_else(|| self.exhausted())),
@@ -78,7 +77,6 @@ impl Pool {
     }
 
     /// A connection that is free, or a place in the queue.
-    #[expect(clippy::type_complexity, reason = "either of two ways to a lease, used once")]
     fn enter(
         &self,
     ) -> Result<Result<Lease, oneshot::Receiver<Result<Lease, StoreError>>>, StoreError> {
@@ -141,7 +139,7 @@ impl Pool {
         let pool = self.clone();
         tokio::spawn(async move {
             match pool.0.connector.connect().await {
-                Ok(connection) => pool.put(connection),
+                Ok(connection) => pool.put(Box::new(connection)),
                 Err(error) => pool.not_opened(&error),
             }
         });
@@ -152,10 +150,8 @@ impl Pool {
         let mut state = self.state();
         state.open -= 1;
         self.0.open.send_replace(state.open);
-        let hopeless = match state.open {
-            0 => std::mem::take(&mut state.waiting),
-            _ => VecDeque::new(),
-        };
+        let hopeless =
+            if state.open == 0 { std::mem::take(&mut state.waiting) } else { VecDeque::new() };
         drop(state);
         for waiting in hopeless {
             // An error is a caller that has gone.
@@ -164,7 +160,7 @@ impl Pool {
     }
 
     /// Takes a connection back from who held it since `since`.
-    pub(super) fn put_back(&self, connection: Connection, since: Instant) {
+    pub(super) fn put_back(&self, connection: Box<Connection>, since: Instant) {
         let mut state = self.state();
         let held = since.elapsed();
         state.hold = if state.hold.is_zero() {
@@ -177,7 +173,7 @@ impl Pool {
     }
 
     /// Hands a connection on, or keeps it. It must be idle.
-    pub(super) fn put(&self, connection: Connection) {
+    pub(super) fn put(&self, connection: Box<Connection>) {
         let mut connection = connection;
         loop {
             match self.place(connection) {
@@ -189,20 +185,19 @@ impl Pool {
                 }
                 Next::Hand(waiting, ready) => {
                     match waiting.send(Ok(Lease::new(ready, self.clone()))) {
-                        Ok(()) => return,
                         // Nobody waits there any more; the next one may.
                         Err(Ok(lease)) => match lease.into_connection() {
                             Some(unused) => connection = unused,
                             None => return,
                         },
-                        Err(Err(_)) => return,
+                        Ok(()) | Err(Err(_)) => return,
                     }
                 }
             }
         }
     }
 
-    fn place(&self, connection: Connection) -> Next {
+    fn place(&self, connection: Box<Connection>) -> Next {
         let mut state = self.state();
         if !connection.is_fit() {
             return Next::Dropped(connection);

@@ -19,6 +19,12 @@ use crate::{
 /// hiccup and a round trip.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
+/// What an opened transaction may at least take, however long the wait for a connection was: a few
+/// hundred round trips.
+const BEGIN_MIN: Duration = Duration::from_millis(250);
+
+pub(super) const NO_ANSWER: &str = "no answer in time";
+
 /// Connections that may turn out dead before a transaction is given up. Those that idle die
 /// together, and a new one follows them.
 const DEAD_MAX: usize = 3;
@@ -48,18 +54,25 @@ impl PostgresTransaction {
             idle: options.transaction_idle_timeout,
             whole: options.transaction_timeout,
         };
+        let deadline = Instant::now() + options.acquire_timeout;
         let mut failure = closed();
         for _ in 0..DEAD_MAX {
-            let mut lease = pool.acquire().await?;
+            let mut lease = pool.acquire(deadline).await?;
             lease.soil();
-            match begin_on(&lease, limits).await {
+            let left = deadline.saturating_duration_since(Instant::now()).max(BEGIN_MIN);
+            match begin_on(&lease, limits, left).await {
                 Ok(()) => {
                     lease.rest();
                     let now = Instant::now();
                     return Ok(Self { lease, limits, begun: now, answered: now, doomed: false });
                 }
                 // It has done nothing, so it may be done again.
-                Err(error) if lease.connection().is_none_or(|c| !c.is_open()) => failure = error,
+                Err(error)
+                    if lease.connection().is_none_or(|connection| !connection.is_open())
+                        && Instant::now() < deadline =>
+                {
+                    failure = error;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -72,15 +85,15 @@ impl PostgresTransaction {
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
         self.refuse_doomed()?;
-        keyword::check(sql, Access::Transaction)?;
         // Until it has been answered, and for good if this future is dropped before.
         self.doomed = true;
+        keyword::check(sql, Access::Transaction)?;
         let left = self.left()?;
         self.lease.soil();
         let connection = self.lease.connection().ok_or_else(closed)?;
-        let result = match tokio::time::timeout(left, run_on(connection, sql, &params)).await {
-            Ok(result) => result,
-            Err(_) => return Err(StoreError::TimedOut(failure::lost(sql, "no answer in time"))),
+        let running = tokio::time::timeout(left, run_on(connection, sql, &params));
+        let Ok(result) = running.await else {
+            return Err(StoreError::TimedOut(failure::lost(sql, NO_ANSWER)));
         };
         self.lease.rest();
         self.answered = Instant::now();
@@ -95,11 +108,12 @@ impl PostgresTransaction {
     }
 
     pub(crate) async fn rollback(mut self) -> Result<(), StoreError> {
-        match self.doomed {
-            // A statement may be under way, and the quarantine ends it.
-            true => Ok(()),
-            false => self.end("ROLLBACK").await,
+        if self.lease.is_busy() {
+            // The drop of the lease would do it as well, and tell nobody when.
+            self.lease.heal().await;
+            return Ok(());
         }
+        self.end("ROLLBACK").await
     }
 
     async fn end(&mut self, sql: &'static str) -> Result<(), StoreError> {
@@ -113,7 +127,7 @@ impl PostgresTransaction {
                 self.lease.clean();
                 result
             }
-            Err(_) => Err(StoreError::Unavailable(failure::lost(sql, "no answer in time"))),
+            Err(_) => Err(StoreError::Unavailable(failure::lost(sql, NO_ANSWER))),
         }
     }
 
@@ -132,16 +146,16 @@ impl PostgresTransaction {
     }
 
     fn refuse_doomed(&self) -> Result<(), StoreError> {
-        match self.doomed {
-            true => Err(StoreError::Internal(Cause::text(
-                "a statement of the transaction has failed or was dropped; only rollback works",
-            ))),
-            false => Ok(()),
+        if !self.doomed {
+            return Ok(());
         }
+        Err(StoreError::Internal(Cause::text(
+            "a statement of the transaction has failed or was dropped; only rollback works",
+        )))
     }
 }
 
-async fn begin_on(lease: &Lease, limits: Limits) -> Result<(), StoreError> {
+async fn begin_on(lease: &Lease, limits: Limits, patience: Duration) -> Result<(), StoreError> {
     let connection = lease.connection().ok_or_else(closed)?;
     let beginning = async {
         if connection.mode().pooled {
@@ -150,14 +164,12 @@ async fn begin_on(lease: &Lease, limits: Limits) -> Result<(), StoreError> {
             connection.command("BEGIN").await
         }
     };
-    match tokio::time::timeout(GRACE, beginning).await {
-        Ok(result) => result,
-        Err(_) => {
-            // Nobody knows what is on the other side; the next try gets another connection.
-            connection.abort();
-            Err(StoreError::Unavailable(failure::lost("BEGIN", "no answer in time")))
-        }
+    if let Ok(result) = tokio::time::timeout(patience, beginning).await {
+        return result;
     }
+    // Nobody knows what is on the other side; the next try gets another connection.
+    connection.abort(NO_ANSWER);
+    Err(StoreError::Unavailable(failure::lost("BEGIN", NO_ANSWER)))
 }
 
 async fn run_on(

@@ -63,10 +63,10 @@ fn roots(path: &str) -> Result<RootCertStore, Unusable> {
         let added = store.add(certificate.map_err(unread)?);
         added.map_err(|error| format!("{path} holds no usable certificate ({error})"))?;
     }
-    match store.is_empty() {
-        true => Err(format!("{path} holds no certificate")),
-        false => Ok(store),
+    if store.is_empty() {
+        return Err(format!("{path} holds no certificate"));
     }
+    Ok(store)
 }
 
 /// The handshake with one host; `None` where TLS is not wanted.

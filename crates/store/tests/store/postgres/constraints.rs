@@ -95,8 +95,8 @@ async fn what_would_change_a_shared_connection_is_refused() {
     let delete = fixture.db.query::<()>("DELETE FROM notes", params![]).await;
     assert!(matches!(delete, Err(StoreError::Internal(_))), "{delete:?}");
     let mut tx = fixture.db.begin().await.expect("begins");
-    tx.execute("COMMIT", params![]).await.expect_err("has a function of its own");
     tx.execute("SET LOCAL work_mem = '1MB'", params![]).await.expect("ends with it");
-    tx.commit().await.expect("is committed");
+    tx.execute("COMMIT", params![]).await.expect_err("has a function of its own");
+    tx.commit().await.expect_err("a statement has failed");
     fixture.finish().await;
 }

@@ -106,8 +106,8 @@ async fn callers_that_vanish_leave_no_poisoned_connection_and_cancel_nobody() {
         .collect();
     let (mut gone, mut done) = (0, 0);
     for worker in workers {
-        let (more_gone, more_done) = worker.await.expect("no borrower found anything");
-        (gone, done) = (gone + more_gone, done + more_done);
+        let counts: (usize, usize) = worker.await.expect("no borrower found anything");
+        (gone, done) = (gone + counts.0, done + counts.1);
     }
     let trouble = std::mem::take(&mut *trouble.lock().await);
     assert!(trouble.is_empty(), "{} errors, such as {:?}", trouble.len(), trouble.first());

@@ -5,6 +5,7 @@ mod dropping;
 mod fixture;
 mod lanes;
 mod migrations;
+mod outage;
 mod pool;
 mod promote;
 mod values;

@@ -179,7 +179,8 @@ async fn a_server_that_goes_away_retires_every_connection() {
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                 WHERE datname = current_database() AND pid <> pg_backend_pid()";
     fixture.outside.query::<()>(kill, params![]).await.expect("all are ended");
-    while fixture.sessions("state IS NOT NULL").await > 0 {}
+    let process_lives: &'static str = format!("pid = {process}").leak();
+    while fixture.sessions(process_lives).await > 0 {}
     let lost = held.execute(INSERT, params![3]).await.expect_err("is gone");
     assert!(matches!(lost, StoreError::Unavailable(_)), "{lost:?}");
     drop(held);
