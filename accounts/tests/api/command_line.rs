@@ -185,6 +185,21 @@ async fn a_backup_is_made_beside_the_running_service_and_starts_another() {
 }
 
 #[test]
+fn a_promotion_says_what_it_needs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let promote = |to: &str| run_in(folder.path(), &["promote", "--to", to], &[], "");
+    check(&promote("db.example"), 1, &["error: the address of the target cannot be used"]);
+    let url = "postgres://ada:hunter2@127.0.0.1:1/x";
+    check(&promote(url), 1, &["error: there is no database data/accounts.db", "fix: "]);
+    check(&run_in(folder.path(), &["migrate", "up"], &[], ""), 0, &["0001 users"]);
+    let unreachable = promote(url);
+    check(&unreachable, 1, &["error: cannot open postgres://ada:", "why: ", "fix: "]);
+    assert!(!unreachable.stderr.contains("hunter2"), "{}", unreachable.stderr);
+    let itself = promote("sqlite:other.db");
+    check(&itself, 1, &["it goes from SQLite to PostgreSQL"]);
+}
+
+#[test]
 fn the_routes_are_printed_with_every_decision_and_without_a_database() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = run_in(folder.path(), &["routes"], &[], "");

@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod limit;
 mod migrate;
+mod promote;
 mod row;
 mod value;
 
@@ -28,5 +29,6 @@ pub mod ddl {
     pub use crate::migrate::{Finding, Lock, LockMode, PlannedStatement, Rewrite, Rule, Span};
 }
 
+pub use promote::{PromoteError, PromoteProgress, PromotedTable};
 pub use row::{FromRow, Row};
 pub use value::{FromValue, Mismatch, Value};

@@ -32,6 +32,11 @@ impl Row {
         }
     }
 
+    /// Every cell, in order.
+    pub(crate) fn values(&self) -> &[Value] {
+        &self.values
+    }
+
     /// Reads a column by position, the first being 0.
     pub fn at<T: FromValue>(&self, index: usize) -> Result<T, StoreError> {
         let Some(value) = self.values.get(index) else {

@@ -7,6 +7,7 @@ mod doctor;
 mod migrate;
 mod output;
 mod parse;
+mod promote;
 mod secret;
 mod serve;
 
@@ -88,6 +89,7 @@ fn dispatch<A: Application>(
             return block_on(check::run::<A>(&framework, &settings, matches))?;
         }
         Some(("backup", matches)) => print(&block_on(backup::run::<A>(&framework, matches))??),
+        Some(("promote", matches)) => print(&block_on(promote::run::<A>(&framework, matches))??),
         Some(("doctor", matches)) => {
             return block_on(doctor::run::<A>(&framework, matches));
         }

@@ -25,6 +25,7 @@ pub(super) fn command<A: Application>() -> Command {
         .subcommand(check())
         .subcommand(doctor())
         .subcommand(backup())
+        .subcommand(promote())
         .subcommand(Command::new("openapi").about("Print the OpenAPI 3.1 document"))
         .subcommand(
             Command::new("errors")
@@ -56,6 +57,13 @@ fn backup() -> Command {
     Command::new("backup")
         .about("Copy the embedded database into a new file, while the service runs")
         .arg(to.value_parser(value_parser!(PathBuf)).help("Where to; never overwritten"))
+}
+
+fn promote() -> Command {
+    let to = Arg::new("to").long("to").value_name("URL").required(true);
+    Command::new("promote")
+        .about("Copy the embedded database into an empty PostgreSQL, and compare both")
+        .arg(to.help("postgres://user:password@host:port/name"))
 }
 
 fn doctor() -> Command {

@@ -140,11 +140,11 @@ impl Database {
         }
     }
 
-    /// Copies an embedded database, as it is now, into a new file that holds all of it, and returns
-    /// its size in bytes. Reads and writes go on meanwhile; what is written later is not in the copy.
+    /// Copies an embedded database, as it is now, into a new file that holds all of it, and
+    /// returns its size in bytes. Reads and writes go on; what is written later is not in the copy.
     ///
-    /// Refuses to overwrite. The copy is checked (`PRAGMA integrity_check`) before it gets its name,
-    /// and is for its owner only. `progress` is called on a thread that may block.
+    /// Refuses to overwrite. The copy is checked (`PRAGMA integrity_check`) before it gets its
+    /// name, and is for its owner only. `progress` is called on a thread that may block.
     pub async fn backup(
         &self,
         to: &Path,

@@ -7,4 +7,5 @@ mod lanes;
 mod migrations;
 mod outage;
 mod pool;
+mod promote;
 mod values;

@@ -10,3 +10,5 @@ mod migrations;
 mod opening;
 mod queues;
 mod throughput;
+
+pub(crate) use fixture::memory;

@@ -1,0 +1,131 @@
+//! From a file to a server: every row, once, in order, and nothing overwritten.
+
+use mainstay_core::Timestamp;
+use mainstay_store::{
+    Database, DatabaseOptions, Migration, Migrations, PromoteError, PromoteProgress, PromotedTable,
+    Value, params,
+};
+use uuid::Uuid;
+
+use super::fixture::{Fixture, open};
+use crate::sqlite::memory;
+
+/// The child's name comes first, so the order is not that of the names.
+const SCHEMA: Migrations = Migrations::new(&[
+    Migration::new(
+        "0001_parents.sql",
+        "CREATE TABLE parents (id uuid NOT NULL PRIMARY KEY, name text, age bigint, size double \
+         precision, ok boolean, at timestamptz, raw bytea, doc jsonb);
+         INSERT INTO parents (id, name) VALUES ('00000000-0000-0000-0000-000000000001', 'seed')",
+    ),
+    Migration::new(
+        "0002_children.sql",
+        "CREATE TABLE children (id bigint PRIMARY KEY, parent_id uuid NOT NULL REFERENCES parents)",
+    ),
+]);
+
+/// Rows of the larger table: more than two batches.
+const PARENTS: i64 = 1200;
+
+async fn source() -> Database {
+    let db = memory().await;
+    db.migrate(SCHEMA).up().await.expect("is applied");
+    db.execute("DELETE FROM parents", params![]).await.expect("is emptied");
+    let mut tx = db.begin().await.expect("begins");
+    for n in 0..PARENTS {
+        let id = Uuid::from_u128(n as u128);
+        let time = Timestamp::from_microsecond(n * 1_000_003).expect("in range");
+        let name = (n % 3 > 0).then(|| format!("o'{n}\\ \"é\u{1F600}\n"));
+        let doc = serde_json::json!({ "n": n, "list": [null, 0.1] });
+        let cells = params![
+            id,
+            name,
+            i64::MAX - n,
+            n as f64 / 3.0,
+            n % 2 == 0,
+            time,
+            n.to_be_bytes().to_vec(),
+            doc
+        ];
+        let sql = "INSERT INTO parents VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        tx.execute(sql, cells).await.expect("is written");
+        let sql = "INSERT INTO children VALUES ($1, $2)";
+        tx.execute(sql, params![n, id]).await.expect("is written");
+    }
+    tx.commit().await.expect("is kept");
+    db
+}
+
+/// An empty database on the server.
+async fn target() -> (Fixture, Database) {
+    let fixture = Fixture::new().await;
+    fixture.db.execute("DROP TABLE notes", params![]).await.expect("is dropped");
+    let db = open(&fixture.url, DatabaseOptions::default()).await;
+    (fixture, db)
+}
+
+fn why(result: Result<Vec<PromotedTable>, PromoteError>) -> String {
+    match result {
+        Err(PromoteError::Refused(explained)) => explained.why,
+        other => panic!("was not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_row_arrives_once_also_when_it_was_interrupted() {
+    let (_fixture, target) = target().await;
+    let source = source().await;
+    let (from, to) = (source.clone(), target.clone());
+    let killed = tokio::spawn(async move {
+        let kill = |progress: PromoteProgress| assert!(progress.done < 1000, "is killed here");
+        from.promote(&to, SCHEMA, kill).await.map(drop).map_err(drop)
+    });
+    killed.await.expect_err("was killed in the middle");
+    let (there,): (i64,) =
+        target.query_one("SELECT count(*) FROM parents", params![]).await.expect("is read");
+    assert_eq!(there, 1000, "whole batches");
+
+    let mut seen = Vec::new();
+    let promoted = source.promote(&target, SCHEMA, |progress| seen.push(progress)).await;
+    let rows = PARENTS.unsigned_abs();
+    let table = |name: &str| PromotedTable { name: name.to_owned(), rows };
+    assert_eq!(promoted.expect("is promoted"), [table("parents"), table("children")]);
+    assert_eq!((seen[0].done, seen[0].total), (rows, 2 * rows), "it went on where it stopped");
+    assert_eq!(seen.last().map(|progress| progress.done), Some(2 * rows));
+    let cells = "SELECT name, size, doc->>'n', at FROM parents WHERE id = $1";
+    let id = params![Uuid::from_u128(7)];
+    let (name, size, n, time): (String, f64, String, Timestamp) =
+        target.query_one(cells, id).await.expect("is read");
+    assert_eq!((name.as_str(), size, n.as_str()), ("o'7\\ \"é\u{1F600}\n", 7.0 / 3.0, "7"));
+    assert_eq!(time.as_microsecond(), 7_000_021);
+
+    let again = source.promote(&target, SCHEMA, |_| {}).await;
+    assert!(why(again).contains("the target is not empty: children has rows"));
+    target.close().await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_or_differs_is_said() {
+    let (_fixture, target) = target().await;
+    let behind = memory().await;
+    assert!(why(behind.promote(&target, SCHEMA, |_| {}).await).contains("is behind"));
+    let same = memory().await;
+    assert!(why(same.promote(&behind, SCHEMA, |_| {}).await).contains("from SQLite to PostgreSQL"));
+
+    let source = source().await;
+    let sql = "UPDATE children SET id = id WHERE id = $1";
+    source.execute(sql, params![1_i64]).await.expect("is written");
+    let broken = "INSERT INTO parents (id, age) VALUES ($1, $2)";
+    let cells = params![Uuid::from_u128(9999), Value::Text("old".to_owned())];
+    source.execute(broken, cells).await.expect("SQLite takes anything");
+    let refused = why(source.promote(&target, SCHEMA, |_| {}).await);
+    assert_eq!(refused, "parents.age of a row is no Integer");
+    let remove = "DELETE FROM parents WHERE id = $1";
+    source.execute(remove, params![Uuid::from_u128(9999)]).await.expect("is removed");
+    // Somebody writes to what has been copied already.
+    let late = "UPDATE parents SET age = 0 WHERE id = $1";
+    source.execute(late, params![Uuid::from_u128(3)]).await.expect("is written");
+    let differs = why(source.promote(&target, SCHEMA, |_| {}).await);
+    assert!(differs.starts_with("parents differs: 1200 rows here, 1200 there"), "{differs}");
+    target.close().await;
+}
