@@ -40,7 +40,10 @@ async fn a_slow_statement_holds_up_nobody_while_another_lane_is_free() {
     let fixture = Fixture::new().await;
     let db = fixture.db.clone();
     let slow = tokio::spawn(async move { db.query::<()>("SELECT pg_sleep(1)", params![]).await });
-    while fixture.sessions("query LIKE 'SELECT pg_sleep%' AND state = 'active'").await == 0 {}
+    // Before that it could be a fast one.
+    let is_slow = "query LIKE 'SELECT pg_sleep%' AND state = 'active' \
+                   AND clock_timestamp() - query_start > interval '20 ms'";
+    while fixture.sessions(is_slow).await == 0 {}
     let begun = Instant::now();
     for _ in 0..20 {
         fixture.db.query::<()>("SELECT 1", params![]).await.expect("the other lane answers");
