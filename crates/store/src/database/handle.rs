@@ -5,7 +5,8 @@ use std::{fmt, path::Path};
 use mainstay_core::{Health, HealthCheck, HealthFuture};
 
 use super::{
-    BackupError, BackupProgress, DatabaseOptions, DatabaseUrl, Engine, Outcome, Transaction,
+    BackupError, BackupProgress, Connections, DatabaseOptions, DatabaseUrl, Engine, Outcome,
+    Transaction,
     postgres::Postgres,
     sqlite::{Place, Sqlite},
     url::Address,
@@ -153,6 +154,14 @@ impl Database {
         match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.backup(to.to_owned(), progress).await,
             Inner::Postgres(_) => Err(BackupError::not_embedded()),
+        }
+    }
+
+    /// Who uses the connections at this moment; `None` for an embedded database, which has none.
+    pub fn connections(&self) -> Option<Connections> {
+        match &self.inner {
+            Inner::Sqlite(_) => None,
+            Inner::Postgres(postgres) => Some(postgres.connections()),
         }
     }
 

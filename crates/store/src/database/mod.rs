@@ -1,5 +1,6 @@
 //! One handle over the engines: statements, transactions, health.
 
+mod connections;
 mod diagnosis;
 mod engine;
 mod handle;
@@ -12,6 +13,7 @@ mod transaction;
 mod url;
 
 pub use self::{
+    connections::{Connections, Holder},
     diagnosis::{Diagnosis, Server},
     engine::Engine,
     handle::Database,

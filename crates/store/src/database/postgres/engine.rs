@@ -8,15 +8,17 @@ use std::{
 
 use super::{
     address::Address,
-    connection::{Connection, closed},
+    connection::{Connection, Purpose, closed},
     connector::{ConnectError, Connector, Reason},
-    keyword::Access,
-    lanes::Lanes,
+    keyword::{self, Access},
+    lanes::{Lanes, Ran},
     pool::Pool,
     session::PostgresTransaction,
+    single,
+    slow::SlowStatements,
 };
 use crate::{
-    database::{DatabaseOptions, Outcome},
+    database::{Connections, DatabaseOptions, Outcome},
     error::{OpenError, StoreError},
     value::Value,
 };
@@ -36,6 +38,7 @@ struct Shared {
     connector: Arc<Connector>,
     lanes: Lanes,
     pool: Pool,
+    slow: Arc<SlowStatements>,
     closed: tokio::sync::watch::Sender<bool>,
 }
 
@@ -54,12 +57,14 @@ impl Postgres {
             )
         })?;
         let connector = Arc::new(Connector::new(address, options));
-        let first = connector.establish().await.map_err(|error| explain(shown, &error))?;
+        let first =
+            connector.establish(Purpose::Lane).await.map_err(|error| explain(shown, &error))?;
         let pool = Pool::new(connector.clone());
-        let lanes = Lanes::new(connector.clone());
+        let slow = Arc::<SlowStatements>::default();
+        let lanes = Lanes::new(connector.clone(), slow.clone());
         lanes.begin_with(first);
         let closed = tokio::sync::watch::Sender::new(false);
-        let shared = Arc::new(Shared { connector, lanes, pool, closed });
+        let shared = Arc::new(Shared { connector, lanes, pool, slow, closed });
         tokio::spawn(look_after(Arc::downgrade(&shared)));
         Ok(Self(shared))
     }
@@ -69,7 +74,7 @@ impl Postgres {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        self.0.lanes.run(sql, params, Access::Read).await
+        self.run(sql, params, Access::Read).await
     }
 
     pub(crate) async fn write(
@@ -77,7 +82,21 @@ impl Postgres {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        self.0.lanes.run(sql, params, Access::Write).await
+        self.run(sql, params, Access::Write).await
+    }
+
+    /// On a lane, or on a connection of the pool where others should not wait for it.
+    async fn run(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+        access: Access,
+    ) -> Result<Outcome, StoreError> {
+        keyword::check(sql, access)?;
+        match self.0.lanes.run(sql, params, None).await {
+            Ran::Answered(result) => result,
+            Ran::HandedBack(params) => single::run(&self.0.pool, &self.0.slow, sql, &params).await,
+        }
     }
 
     pub(crate) async fn begin(&self) -> Result<PostgresTransaction, StoreError> {
@@ -90,7 +109,7 @@ impl Postgres {
         if *self.0.closed.borrow() {
             return Err(closed());
         }
-        let connected = self.0.connector.establish().await;
+        let connected = self.0.connector.establish(Purpose::Exclusive).await;
         connected.map_err(|error| StoreError::Unavailable(error.into()))
     }
 
@@ -98,7 +117,15 @@ impl Postgres {
     /// closed.
     pub(crate) async fn close(&self) {
         self.0.closed.send_replace(true);
-        tokio::join!(self.0.lanes.close(), self.0.pool.close());
+        // What a lane hands back is for the pool.
+        self.0.lanes.close().await;
+        self.0.pool.close().await;
+    }
+
+    /// What there is and who has it.
+    pub(crate) fn connections(&self) -> Connections {
+        let (lanes_busy, lanes_waiting) = self.0.lanes.load();
+        Connections { lanes_busy, lanes_waiting, ..self.0.pool.connections() }
     }
 
     /// Asks the server on a connection of its own: queues say how busy it is, not whether it works.
@@ -107,7 +134,8 @@ impl Postgres {
             return Err("the database was closed".to_owned());
         }
         let asking = async {
-            let connection = self.0.connector.establish().await.map_err(|e| e.to_string())?;
+            let connected = self.0.connector.establish(Purpose::Exclusive).await;
+            let connection = connected.map_err(|error| error.to_string())?;
             let answers = connection.is_idle().await;
             answers.then_some(()).ok_or_else(|| "the database does not answer a query".to_owned())
         };
