@@ -13,8 +13,8 @@ mod row;
 mod value;
 
 pub use database::{
-    BackupError, BackupProgress, Connections, Database, DatabaseOptions, DatabaseUrl, Diagnosis,
-    Engine, Holder, Server, StatementMode, Transaction, UrlError,
+    BackupError, BackupProgress, BoundedStaleness, Connections, Database, DatabaseOptions,
+    DatabaseUrl, Diagnosis, Engine, Holder, Server, StatementMode, Transaction, UrlError,
 };
 pub use error::{
     Cause, Explanation, INTERNAL, OpenError, ResultExt, STORE_OVERLOADED, STORE_UNAVAILABLE,

@@ -1,5 +1,6 @@
 //! One handle over the engines: statements, transactions, health.
 
+mod bounded_staleness;
 mod connections;
 mod diagnosis;
 mod engine;
@@ -13,6 +14,7 @@ mod transaction;
 mod url;
 
 pub use self::{
+    bounded_staleness::BoundedStaleness,
     connections::{Connections, Holder},
     diagnosis::{Diagnosis, Server},
     engine::Engine,

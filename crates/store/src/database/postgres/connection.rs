@@ -248,6 +248,11 @@ impl Connection {
         self.interrupts.interrupt(&self.canceller).await;
     }
 
+    /// Takes note of how fresh the data of the server is; `None` when nobody knows.
+    pub(super) fn knows_everything(&self, as_of: Option<Instant>) {
+        *self.fresh_as_of.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
+    }
+
     /// As of when the server knew everything.
     pub(super) fn fresh_as_of(&self) -> Option<Instant> {
         *self.fresh_as_of.lock().unwrap_or_else(PoisonError::into_inner)
