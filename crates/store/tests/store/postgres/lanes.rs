@@ -208,6 +208,38 @@ async fn a_statement_that_nobody_waits_for_is_cancelled_and_its_neighbours_are_a
     assert_eq!(after, before, "the connection is still the same");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_answered_with_the_cancellation_of_somebody_else() {
+    let options = DatabaseOptions { lanes: 1, ..DatabaseOptions::default() };
+    let fixture = Fixture::with(options).await;
+    let neighbour = "SELECT pg_sleep(0.004)";
+    for round in 0..ROUNDS {
+        // It ends about when its cancellation arrives, which is then for whoever is next.
+        let ends = "SELECT pg_sleep(0.009 + $1 * 0.0002)";
+        let db = fixture.db.clone();
+        let leaving = tokio::spawn(async move {
+            db.query::<()>(ends, params![f64::from(round % 40)]).await.map(drop)
+        });
+        while fixture.db.connections().expect("a server's").lanes_busy == 0 {
+            tokio::task::yield_now().await;
+        }
+        let staying: Vec<_> = (0..3)
+            .map(|_| {
+                let db = fixture.db.clone();
+                tokio::spawn(async move { db.query::<()>(neighbour, params![]).await.map(drop) })
+            })
+            .collect();
+        leaving.abort();
+        for neighbour in staying {
+            neighbour.await.expect("no panic").expect("is answered");
+        }
+    }
+}
+
+/// Enough for many cancellations to come too late: without the second try, one of the first sixty
+/// neighbours is answered with a cancellation.
+const ROUNDS: u32 = 200;
+
 #[tokio::test]
 async fn a_changed_table_is_no_error() {
     let fixture = Fixture::new().await;
