@@ -1,7 +1,7 @@
 //! What the code that runs now works for: until when somebody waits for it, and where.
 //!
-//! A pool, a queue or a cache is called from far below the request and knows nothing of it. It finds
-//! here how long waiting is of any use, and whom to name when somebody asks who holds what.
+//! A pool, a queue or a cache is called from far below the request and knows nothing of it. It
+//! finds here how long waiting is of any use, and whom to name when somebody asks who holds what.
 
 use std::{
     cell::RefCell,

@@ -1,4 +1,4 @@
-//! Who uses the connections to a server at this moment: the first question when there are none left.
+//! Who uses the connections to a server at this moment: the first question when none are left.
 
 use std::{fmt, sync::Arc, time::Duration};
 

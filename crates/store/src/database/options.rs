@@ -85,8 +85,8 @@ pub struct DatabaseOptions {
     /// PostgreSQL: how statements travel.
     pub statement_mode: StatementMode,
     /// PostgreSQL: a server that follows the primary, for reads that allow it
-    /// ([`Database::bounded_staleness`](super::Database::bounded_staleness)). It has as many lanes as
-    /// the primary and no pool, and may be away.
+    /// ([`Database::bounded_staleness`](super::Database::bounded_staleness)). It has as many lanes
+    /// as the primary and no pool, and may be away.
     pub replica: Option<DatabaseUrl>,
     /// PostgreSQL: what the server shows in `pg_stat_activity`, unless the address says another. At
     /// most 63 bytes are kept by the server.

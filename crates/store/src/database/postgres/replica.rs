@@ -1,8 +1,8 @@
 //! Reads on a server that follows the primary, with a proven bound on what they may miss.
 //!
-//! A follower's own clock says little: replayed is also everything when nothing arrives any more. So
-//! the primary is asked for its position in the log now and then, and a follower that has replayed
-//! that position knows everything that was committed when the question was asked.
+//! A follower's own clock says little: replayed is also everything when nothing arrives any more.
+//! So the primary is asked for its position in the log now and then, and a follower that has
+//! replayed that position knows everything that was committed when the question was asked.
 
 use std::{
     collections::VecDeque,

@@ -83,10 +83,10 @@ impl Connection {
         }
         // Behind a pooler the session is another's the moment after, so limits go with the
         // statement, and end with it.
-        let begin = mode.limits.begin();
+        let first = mode.limits.begin();
         let (begun, ran, ended) = tokio::join!(
             biased;
-            self.client.batch_execute(&begin),
+            self.client.batch_execute(&first),
             self.run(sql, prepared, params),
             self.client.batch_execute("COMMIT"),
         );

@@ -32,8 +32,8 @@ pub(super) struct Answer {
     pub(super) is_mistaken: bool,
 }
 
-/// A statement under way. Dropped, it is withdrawn: it keeps its place, in a task, until it has been
-/// answered, and once the server has been at it for longer than is usual the server is told to
+/// A statement under way. Dropped, it is withdrawn: it keeps its place, in a task, until it has
+/// been answered, and once the server has been at it for longer than is usual the server is told to
 /// cancel what its connection does.
 ///
 /// The cancellation names the connection. If the statement ends in that moment, it hits the next
@@ -41,8 +41,8 @@ pub(super) struct Answer {
 /// no effect, and may be sent again.
 pub(super) struct Sent {
     running: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
-    /// It has been polled, and so it has been sent.
-    is_sent: bool,
+    /// It is on the wire.
+    is_begun: bool,
     connection: Arc<Connection>,
     watch: Watch,
 }
@@ -63,7 +63,7 @@ impl Sent {
                 result.as_ref().is_err_and(|error| connection.is_mistaken(&sending, error));
             Answer { place, params, result, is_mistaken }
         });
-        Self { running: Some(running), is_sent: false, connection: kept, watch }
+        Self { running: Some(running), is_begun: false, connection: kept, watch }
     }
 }
 
@@ -71,11 +71,11 @@ impl Future for Sent {
     type Output = Answer;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
-        let is_sent = std::mem::replace(&mut self.is_sent, true);
+        let was_begun = std::mem::replace(&mut self.is_begun, true);
         let Self { running, watch, .. } = &mut *self;
         let Some(running) = running.as_mut() else { return Poll::Pending };
         let mut poll = || running.as_mut().poll(context);
-        let polled = if is_sent { poll() } else { watch.send(poll) };
+        let polled = if was_begun { poll() } else { watch.send(poll) };
         if polled.is_ready() {
             self.running = None;
         }
@@ -85,7 +85,7 @@ impl Future for Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        let Some(running) = self.running.take().filter(|_| self.is_sent) else { return };
+        let Some(running) = self.running.take().filter(|_| self.is_begun) else { return };
         // Without a runtime the connection is going away too.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(withdraw(running, self.connection.clone(), self.watch.clone()));
