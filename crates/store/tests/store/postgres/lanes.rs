@@ -65,22 +65,18 @@ async fn a_statement_is_stopped_at_its_time_limit() {
     tx.rollback().await.expect("is undone");
 }
 
-/// `count` callers at once, each with a statement that takes a minute if nobody stops it; returns
-/// once the server is at `under_way` of them.
-async fn sleepers(
-    fixture: &Fixture,
-    count: usize,
-    under_way: i64,
-) -> Vec<tokio::task::JoinHandle<()>> {
-    let sleeper = |_| {
+/// `count` callers, each with a statement that takes a minute if nobody stops it; returns once the
+/// server is at all of them.
+async fn sleepers(fixture: &Fixture, count: i64) -> Vec<tokio::task::JoinHandle<()>> {
+    let mut sleepers = Vec::new();
+    for under_way in 1..=count {
         let db = fixture.db.clone();
-        tokio::spawn(async move {
+        sleepers.push(tokio::spawn(async move {
             let stopped = db.query::<()>("SELECT pg_sleep(60)", params![]).await;
             stopped.expect_err("nobody waits for a minute");
-        })
-    };
-    let sleepers = (0..count).map(sleeper).collect();
-    while fixture.sessions(SLEEPS).await < under_way {}
+        }));
+        while fixture.sessions(SLEEPS).await < under_way {}
+    }
     sleepers
 }
 
@@ -98,7 +94,7 @@ async fn what_was_not_sent_is_not_run_and_who_waits_too_long_is_told() {
     };
     let fixture = Fixture::with(options).await;
     let held = fixture.db.begin().await.expect("begins");
-    let sleeping = sleepers(&fixture, 1, 1).await;
+    let sleeping = sleepers(&fixture, 1).await;
     let (first, second, third) =
         tokio::join!(add(&fixture.db, 1), add(&fixture.db, 2), add(&fixture.db, 3));
     for refused in [first, second, third] {
@@ -115,7 +111,7 @@ async fn what_was_not_sent_is_not_run_and_who_waits_too_long_is_told() {
 #[tokio::test]
 async fn slow_statements_on_every_lane_hold_up_nobody() {
     let fixture = Fixture::new().await;
-    let sleeping = sleepers(&fixture, 2, 2).await;
+    let sleeping = sleepers(&fixture, 2).await;
     let begun = Instant::now();
     for id in 0..20 {
         add(&fixture.db, id).await.expect("is answered");
