@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 use crate::{
     engine::Engine,
+    machine::{Address, random_word},
     neighbour::Neighbour,
+    pgbouncer::PrivatePgBouncer,
     postgres::{Session, shared},
 };
 
@@ -24,8 +26,12 @@ pub struct TestDatabase {
 
 enum Place {
     Folder(TempDir),
-    Server { name: String },
+    Server { direct: Address, pooler: Option<PrivatePgBouncer> },
 }
+
+/// Sessions that a pooler has for its database: what a service opens by itself, so that no test
+/// waits for one.
+const POOL_SIZE: usize = 24;
 
 /// The name of the file in the folder.
 const FILE: &str = "test.db";
@@ -50,13 +56,17 @@ impl TestDatabase {
                 let url = format!("sqlite:{}", folder.path().join(FILE).display());
                 Self { place: Place::Folder(folder), url }
             }
-            Engine::Postgres => {
-                let name = format!("test_{}", crate::postgres::random_word());
-                let url = shared::url(&name);
-                let server = Session::connect(&shared::url("postgres"));
+            Engine::Postgres | Engine::PgBouncer => {
+                let name = format!("test_{}", random_word());
+                let direct = shared::address(&name);
+                let server = Session::connect(&direct.sibling("postgres").url());
                 let created = server.and_then(|s| s.run(&format!("CREATE DATABASE {name}")));
                 created.unwrap_or_else(|error| panic!("no database: {error}"));
-                Self { place: Place::Server { name }, url }
+                // One for each database: PgBouncer 1.18 dies of a client that goes away while it
+                // cancels, as a test that ends may, and would take the neighbours' with it.
+                let pooler = (engine == Engine::PgBouncer).then(|| pooler(&direct));
+                let url = pooler.as_ref().map_or_else(|| direct.url(), PrivatePgBouncer::url);
+                Self { place: Place::Server { direct, pooler }, url }
             }
         }
     }
@@ -66,11 +76,20 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Its address without a pooler in between.
+    pub fn direct_url(&self) -> String {
+        match &self.place {
+            Place::Folder(_) => self.url.clone(),
+            Place::Server { direct, .. } => direct.url(),
+        }
+    }
+
     /// Who keeps it.
     pub fn engine(&self) -> Engine {
-        match self.place {
+        match &self.place {
             Place::Folder(_) => Engine::Sqlite,
-            Place::Server { .. } => Engine::Postgres,
+            Place::Server { pooler: None, .. } => Engine::Postgres,
+            Place::Server { pooler: Some(_), .. } => Engine::PgBouncer,
         }
     }
 
@@ -82,13 +101,18 @@ impl TestDatabase {
         }
     }
 
-    /// Another process at it.
+    /// Another process at it, without a pooler in between.
     pub fn neighbour(&self) -> Neighbour {
         match &self.place {
             Place::Folder(folder) => Neighbour::at_file(&folder.path().join(FILE)),
-            Place::Server { .. } => Neighbour::at_server(&self.url),
+            Place::Server { direct, .. } => Neighbour::at_server(&direct.url()),
         }
     }
+}
+
+fn pooler(direct: &Address) -> PrivatePgBouncer {
+    let pooler = PrivatePgBouncer::in_front_of(&direct.url(), POOL_SIZE);
+    pooler.unwrap_or_else(|error| panic!("no pooler: {error}"))
 }
 
 impl fmt::Debug for TestDatabase {
@@ -96,7 +120,7 @@ impl fmt::Debug for TestDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match &self.place {
             Place::Folder(folder) => folder.path(),
-            Place::Server { name } => Path::new(name),
+            Place::Server { direct, .. } => Path::new(&direct.database),
         };
         f.debug_tuple("TestDatabase").field(&name).finish()
     }
@@ -104,9 +128,9 @@ impl fmt::Debug for TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if let Place::Server { name } = &self.place {
+        if let Place::Server { direct, .. } = &self.place {
             // What cannot be dropped goes with the server's folder.
-            let _ = shared::drop_database(name);
+            let _ = shared::drop_database(&direct.database);
         }
     }
 }
@@ -144,12 +168,24 @@ mod tests {
         check(Engine::Postgres);
     }
 
+    #[test]
+    fn a_database_behind_a_pooler_is_a_tests_own_and_reached_through_it() {
+        check(Engine::PgBouncer);
+        let database = TestDatabase::on(Engine::PgBouncer);
+        let pooled = Neighbour::at_server(database.url());
+        let port = "SELECT inet_server_port()";
+        assert_eq!(pooled.number(port), database.neighbour().number(port), "one server");
+        let Place::Server { direct, .. } = &database.place else { panic!("{database:?}") };
+        assert_ne!(Address::parse(database.url()).port, direct.port, "another way to it");
+    }
+
     #[tokio::test]
     async fn a_database_of_the_server_is_gone_soon_after_its_test() {
         let database = TestDatabase::on(Engine::Postgres);
-        let Place::Server { name } = &database.place else { panic!("{database:?}") };
+        let Place::Server { direct, .. } = &database.place else { panic!("{database:?}") };
+        let name = &direct.database;
         let count = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
-        let server = Neighbour::at_server(&shared::url("postgres"));
+        let server = Neighbour::at_server(&direct.sibling("postgres").url());
         let _connected = database.neighbour();
         assert_eq!(server.number(&count), 1);
         drop(database);
@@ -162,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_neighbour_comes_and_goes_within_a_runtime() {
-        for engine in [Engine::Sqlite, Engine::Postgres] {
+        for engine in [Engine::Sqlite, Engine::Postgres, Engine::PgBouncer] {
             assert_eq!(TestDatabase::on(engine).neighbour().number("SELECT 1"), 1);
         }
     }

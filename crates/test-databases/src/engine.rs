@@ -1,6 +1,6 @@
 //! Which engine a run of the tests is about.
 
-/// Read by every test that asks for a database: `sqlite` or `postgres`.
+/// Read by every test that asks for a database: `sqlite`, `postgres` or `pgbouncer`.
 const VARIABLE: &str = "MAINSTAY_TEST_ENGINE";
 
 /// An engine that keeps the database of a test.
@@ -10,6 +10,8 @@ pub enum Engine {
     Sqlite,
     /// A database of the private server.
     Postgres,
+    /// The same, reached through a pooler in transaction mode.
+    PgBouncer,
 }
 
 impl Engine {
@@ -22,7 +24,8 @@ impl Engine {
         match std::env::var(VARIABLE).as_deref() {
             Err(_) | Ok("" | "sqlite") => Self::Sqlite,
             Ok("postgres") => Self::Postgres,
-            Ok(other) => panic!("{VARIABLE} is {other:?}, not `sqlite` or `postgres`"),
+            Ok("pgbouncer") => Self::PgBouncer,
+            Ok(other) => panic!("{VARIABLE} is {other:?}, not `sqlite`, `postgres`, `pgbouncer`"),
         }
     }
 }

@@ -1,46 +1,12 @@
 //! One server: its folder, its start and its ends.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
-    net::{Ipv4Addr, TcpListener},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use super::{account::Account, programs, random_word};
-
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// It is not installed.
-    #[error(
-        "PostgreSQL is needed and its server is not installed; on Debian and Ubuntu: \
-         `apt-get install postgresql`, elsewhere put its programs on the PATH"
-    )]
-    NotInstalled,
-    /// Root may not run it, and nobody else can.
-    #[error(
-        "PostgreSQL does not run as root, and there is no account `postgres` to run it as; \
-         Debian's package makes one: `apt-get install postgresql`"
-    )]
-    NoAccount,
-    /// One of its programs fails.
-    #[error("`{program}` failed: {output}")]
-    Failed {
-        /// Which one.
-        program: &'static str,
-        /// What it has written, and the end of the server's log.
-        output: String,
-    },
-    /// Its folder cannot be made or used.
-    #[error("the folder of a PostgreSQL server: {0}")]
-    Folder(#[from] io::Error),
-    /// Somebody else's files are where the shared server's should be.
-    #[error("{0} belongs to somebody else")]
-    NotOurs(String),
-}
+use crate::machine::{Account, Address, ServerError, USER, on_free_port, programs, random_word};
 
 /// Whether what was committed survives an end of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,18 +18,22 @@ pub enum Durability {
     Risked,
 }
 
-/// Who owns every server here.
-pub(super) const USER: &str = "postgres";
+/// Who uses a server, which decides whether anybody follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Every test of a run, each with a database.
+    Everybody,
+    /// One test, which may ask for a standby.
+    OneTest,
+}
 
-/// Settings of every server. It is found by its port only. Nothing is replicated, and databases
-/// that live for a second are not vacuumed.
+/// Settings of every server. It is found by its port only, and databases that live for a second are
+/// not vacuumed.
 const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     // More tests run at a time than cores, each with a pool or two.
     "max_connections=200",
-    "wal_level=minimal",
-    "max_wal_senders=0",
     "autovacuum=off",
 ];
 
@@ -71,8 +41,14 @@ const SETTINGS: &[&str] = &[
 /// to wait for that costs nothing, and a crash of the server alone keeps them.
 const UNSAFE: &[&str] = &["fsync=off", "full_page_writes=off"];
 
-/// A port may be taken between its choice and its use; three times in a row it is something else.
-const STARTS_MAX: u32 = 3;
+/// Nobody follows.
+const ALONE: &[&str] = &["wal_level=minimal", "max_wal_senders=0"];
+
+/// A standby takes two senders: one to be copied by, one to follow.
+const FOLLOWED: &[&str] = &["wal_level=replica", "max_wal_senders=4"];
+
+/// The file in a server's folder that begins with its process.
+pub(super) const PID_FILE: &str = "data/postmaster.pid";
 
 /// A server's files and how to reach it.
 #[derive(Clone, Debug)]
@@ -81,22 +57,32 @@ pub(super) struct Cluster {
     account: Account,
     data: PathBuf,
     durability: Durability,
-    pub(super) port: u16,
-    pub(super) password: String,
+    audience: Audience,
+    pub(super) address: Address,
+}
+
+/// How a server is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Connections are told, and what was written is tidied.
+    Fast,
+    /// As a crash would: nothing is tidied, and what is connected is cut.
+    Immediate,
 }
 
 impl Cluster {
     /// Makes a server in a folder, which must let its account pass.
-    pub(super) fn init(folder: &Path, durability: Durability) -> Result<Self, ServerError> {
-        let (programs, account) = (programs::folder()?, Account::find()?);
-        let data = folder.join("data");
+    pub(super) fn init(
+        folder: &Path,
+        durability: Durability,
+        audience: Audience,
+    ) -> Result<Self, ServerError> {
+        let (programs, account) = (programs::postgres()?, Account::find()?);
         let password = random_word();
-        fs::DirBuilder::new().mode(0o700).create(&data)?;
-        let secret = folder.join("password");
-        keep_secret(&secret, &password)?;
-        account.give(&data)?;
-        account.give(&secret)?;
-        let cluster = Self { programs, account, data, durability, port: 0, password };
+        let data = account.folder(&folder.join("data"))?;
+        let secret = account.secret(&folder.join("password"), &password)?;
+        let address = Address { port: 0, password, database: "postgres".to_owned() };
+        let cluster = Self { programs, account, data, durability, audience, address };
         let mut init = cluster.command("initdb");
         init.args(["--no-locale", "--encoding=UTF8", "--username", USER, "--no-sync"]);
         // In plain text over the loopback: scrambling it takes unoptimised code 40 ms a connection.
@@ -106,16 +92,27 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Makes a server in a folder that follows this one, which must be running.
+    pub(super) fn follow(&self, folder: &Path) -> Result<Self, ServerError> {
+        let data = self.account.folder(&folder.join("data"))?;
+        let standby = Self { data, ..self.clone() };
+        let mut copy = standby.command("pg_basebackup");
+        let Address { port, password, .. } = &self.address;
+        copy.args(["--host=127.0.0.1", "--username", USER, "--port", &port.to_string()]);
+        copy.env("PGPASSWORD", password).arg("--pgdata").arg(&standby.data);
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+        standby.finish("pg_basebackup", &mut copy)?;
+        Ok(standby)
+    }
+
     /// Starts it on a free port; returns once it answers.
     pub(super) fn start(&mut self) -> Result<(), ServerError> {
-        let mut attempt = 1;
-        loop {
-            self.port = free_port()?;
-            match self.start_on_port() {
-                Err(_) if attempt < STARTS_MAX => attempt += 1,
-                result => return result,
-            }
-        }
+        let mut cluster = self.clone();
+        self.address.port = on_free_port(|port| {
+            cluster.address.port = port;
+            cluster.start_on_port()
+        })?;
+        Ok(())
     }
 
     /// Starts it on the port it had.
@@ -124,24 +121,36 @@ impl Cluster {
             Durability::Kept => &[],
             Durability::Risked => UNSAFE,
         };
-        let settings = SETTINGS.iter().chain(durable).map(|setting| format!("-c {setting}"));
-        let options = settings.chain([format!("-p {}", self.port)]).collect::<Vec<_>>().join(" ");
+        let followed = match self.audience {
+            Audience::Everybody => ALONE,
+            Audience::OneTest => FOLLOWED,
+        };
+        let settings = SETTINGS.iter().chain(durable).chain(followed);
+        let settings = settings.map(|setting| format!("-c {setting}"));
+        let port = format!("-p {}", self.address.port);
+        let options = settings.chain([port]).collect::<Vec<_>>().join(" ");
         let mut start = self.command("pg_ctl");
         start.args(["start", "--wait", "--silent", "--options", &options]);
         start.arg("--log").arg(self.log());
         self.finish("pg_ctl start", &mut start)
     }
 
-    /// Ends it as a crash would: nothing is tidied, and what is connected is cut.
-    pub(super) fn crash(&self) -> Result<(), ServerError> {
+    /// Ends it; returns once it has ended.
+    pub(super) fn stop(&self, how: Stop) -> Result<(), ServerError> {
+        let mode = match how {
+            Stop::Fast => "--mode=fast",
+            Stop::Immediate => "--mode=immediate",
+        };
         let mut stop = self.command("pg_ctl");
-        stop.args(["stop", "--mode=immediate", "--wait", "--silent"]);
+        stop.args(["stop", mode, "--wait", "--silent"]);
         self.finish("pg_ctl stop", &mut stop)
     }
 
-    /// The address of one of its databases.
-    pub(super) fn url(&self, database: &str) -> String {
-        url(self.port, &self.password, database)
+    /// The process that is the parent of all its others.
+    pub(super) fn process(&self) -> Result<i32, ServerError> {
+        let text = fs::read_to_string(self.data.join("postmaster.pid"))?;
+        let first = text.lines().next().and_then(|line| line.trim().parse().ok());
+        first.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData).into())
     }
 
     fn log(&self) -> PathBuf {
@@ -166,20 +175,4 @@ impl Cluster {
         let output = format!("{}\n{log}", said.trim_end());
         Err(ServerError::Failed { program, output })
     }
-}
-
-/// The address of a database of one of these servers.
-pub(super) fn url(port: u16, password: &str, database: &str) -> String {
-    format!("postgres://{USER}:{password}@127.0.0.1:{port}/{database}")
-}
-
-/// Writes a file for its owner only.
-pub(super) fn keep_secret(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = File::options();
-    options.mode(0o600).write(true).create(true).truncate(true);
-    options.open(path)?.write_all(text.as_bytes())
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -1,9 +1,9 @@
 //! A connection to a server that blocks, within a runtime and without one.
 
-use std::{panic::resume_unwind, thread};
-
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+use crate::blocking::{apart, block_on};
 
 /// A connection, with the runtime that drives it while somebody waits.
 pub(crate) struct Session {
@@ -44,12 +44,21 @@ impl Session {
         number.parse().map_err(|error| format!("{number}: {error}"))
     }
 
+    /// Asks the server to give up what runs.
+    #[cfg(test)]
+    pub(crate) fn cancel(&self) -> Result<(), String> {
+        let token = self.client.cancel_token();
+        // Its runtime may be driven by who waits for what runs.
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        block_on(&runtime, token.cancel_query(NoTls)).map_err(|error| said(&error))
+    }
+
     fn block_on<T: Send>(
         &self,
         future: impl Future<Output = Result<T, tokio_postgres::Error>> + Send,
     ) -> Result<T, String> {
         let runtime = self.runtime.as_ref().ok_or("the connection is closed")?;
-        apart(|| runtime.block_on(future)).map_err(|error| said(&error))
+        block_on(runtime, future).map_err(|error| said(&error))
     }
 }
 
@@ -58,11 +67,6 @@ impl Drop for Session {
         let runtime = self.runtime.take();
         apart(move || drop(runtime));
     }
-}
-
-/// Works on a thread of its own: one that drives a runtime may not block on another.
-fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
 /// An error with what the server says, which the driver keeps apart.

@@ -25,10 +25,10 @@ use std::{
 };
 
 use super::{
-    cluster::{self, Cluster, Durability, ServerError, keep_secret},
-    programs,
+    cluster::{Audience, Cluster, Durability},
     session::Session,
 };
+use crate::machine::{Account, Address, ServerError, USER, programs};
 
 /// Ends the server of the folder it is given, once nobody uses it.
 const WATCHDOG: &str = include_str!("watchdog.sh");
@@ -39,29 +39,17 @@ const LOOKS: u32 = 30;
 
 /// The use of the shared server by this process.
 struct Use {
-    server: Server,
+    server: Address,
     // Locked until the process ends.
     _lock: File,
 }
 
-/// How a server is reached.
-struct Server {
-    port: u16,
-    password: String,
-}
-
-impl Server {
-    fn url(&self, database: &str) -> String {
-        cluster::url(self.port, &self.password, database)
-    }
-}
-
-/// The address of a database of the shared server.
+/// A database of the shared server.
 ///
 /// # Panics
 /// When there is no server and none can be started; the message says what is missing.
-pub(crate) fn url(database: &str) -> String {
-    server().url(database)
+pub(crate) fn address(database: &str) -> Address {
+    shared().server.sibling(database)
 }
 
 /// Has a database dropped, by a process that outlives this one.
@@ -69,18 +57,18 @@ pub(crate) fn url(database: &str) -> String {
 /// Nobody may wait for it here: the server waits for the log-in of every connection before it drops
 /// a database, and the client of such a connection may be the very thread that drops this one.
 pub(crate) fn drop_database(name: &str) -> Result<(), ServerError> {
-    let Server { port, password } = server();
-    let mut command = Command::new(programs::folder()?.join("dropdb"));
+    let Address { port, password, .. } = &shared().server;
+    let mut command = Command::new(programs::postgres()?.join("dropdb"));
     command.args(["--force", "--if-exists", "--maintenance-db=postgres", name]);
     command.env("PGHOST", "127.0.0.1").env("PGPORT", port.to_string());
-    command.env("PGUSER", cluster::USER).env("PGPASSWORD", password);
+    command.env("PGUSER", USER).env("PGPASSWORD", password);
     Ok(detach(&mut command)?)
 }
 
-fn server() -> &'static Server {
+fn shared() -> &'static Use {
     static USE: OnceLock<Use> = OnceLock::new();
     let begin = || own_folder().and_then(|folder| begin(&folder, LOOKS));
-    &USE.get_or_init(|| begin().unwrap_or_else(|error| panic!("{error}"))).server
+    USE.get_or_init(|| begin().unwrap_or_else(|error| panic!("{error}")))
 }
 
 fn begin(folder: &Path, looks: u32) -> Result<Use, ServerError> {
@@ -116,26 +104,27 @@ fn lock_file(path: &Path) -> Result<File, ServerError> {
 }
 
 /// The server that was started last, if it answers.
-fn find(folder: &Path) -> Option<Server> {
+fn find(folder: &Path) -> Option<Address> {
     let text = fs::read_to_string(folder.join("server")).ok()?;
     let (port, password) = text.split_once(' ')?;
-    let server = Server { port: port.parse().ok()?, password: password.to_owned() };
+    let (port, password) = (port.parse().ok()?, password.to_owned());
+    let address = Address { port, password, database: "postgres".to_owned() };
     // By its password, so that nobody else's server at this port is taken for it.
-    Session::connect(&server.url("postgres")).is_ok().then_some(server)
+    Session::connect(&address.url()).is_ok().then_some(address)
 }
 
-fn start(folder: &Path, looks: u32) -> Result<Server, ServerError> {
+fn start(folder: &Path, looks: u32) -> Result<Address, ServerError> {
     // What a server that was killed has left.
     match fs::remove_dir_all(folder.join("data")) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    let mut cluster = Cluster::init(folder, Durability::Risked)?;
+    let mut cluster = Cluster::init(folder, Durability::Risked, Audience::Everybody)?;
     cluster.start()?;
-    let Cluster { port, password, .. } = cluster;
-    keep_secret(&folder.join("server"), &format!("{port} {password}"))?;
+    let server = format!("{} {}", cluster.address.port, cluster.address.password);
+    Account::Own.secret(&folder.join("server"), &server)?;
     watch(folder, looks)?;
-    Ok(Server { port, password })
+    Ok(cluster.address)
 }
 
 fn watch(folder: &Path, looks: u32) -> Result<(), ServerError> {
@@ -176,14 +165,14 @@ mod tests {
         let first = begin(folder.path(), 1).expect("starts");
         let second = begin(folder.path(), 1).expect("is there");
         assert_eq!(first.server.port, second.server.port, "one server for both");
-        let url = first.server.url("postgres");
+        let url = first.server.url();
         drop(first);
         assert!(Session::connect(&url).is_ok(), "it is used");
         drop(second);
         ended(folder.path()).await;
         assert!(Session::connect(&url).is_err(), "it has ended");
         let third = begin(folder.path(), 1).expect("starts again");
-        assert!(Session::connect(&third.server.url("postgres")).is_ok());
+        assert!(Session::connect(&third.server.url()).is_ok());
         // The folder may only go after the server.
         drop(third);
         ended(folder.path()).await;

@@ -1,9 +1,13 @@
 //! Who runs the server: it refuses to run as root, so root hands it to an account of its own.
 
 use std::{
-    fs, io,
-    os::unix::{fs::chown, process::CommandExt},
-    path::Path,
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::{
+        fs::{DirBuilderExt, OpenOptionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -14,7 +18,7 @@ const NAME: &str = "postgres";
 
 /// Whose processes and files the server's are.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Account {
+pub(crate) enum Account {
     /// Those of whoever runs the tests.
     Own,
     /// Those of the account made for it.
@@ -22,7 +26,7 @@ pub(super) enum Account {
 }
 
 impl Account {
-    pub(super) fn find() -> Result<Self, ServerError> {
+    pub(crate) fn find() -> Result<Self, ServerError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Own);
         }
@@ -31,18 +35,34 @@ impl Account {
     }
 
     /// Makes a command run as this account.
-    pub(super) fn run_as(self, command: &mut Command) {
+    pub(crate) fn run_as(self, command: &mut Command) {
         if let Self::Other { uid, gid } = self {
             command.uid(uid).gid(gid);
         }
     }
 
     /// Gives a file or a folder to this account.
-    pub(super) fn give(self, path: &Path) -> io::Result<()> {
+    fn give(self, path: &Path) -> io::Result<()> {
         match self {
             Self::Own => Ok(()),
             Self::Other { uid, gid } => chown(path, Some(uid), Some(gid)),
         }
+    }
+
+    /// Makes a folder that is this account's alone.
+    pub(crate) fn folder(self, path: &Path) -> io::Result<PathBuf> {
+        fs::DirBuilder::new().mode(0o700).create(path)?;
+        self.give(path)?;
+        Ok(path.to_owned())
+    }
+
+    /// Writes a file that this account alone can read.
+    pub(crate) fn secret(self, path: &Path, text: &str) -> io::Result<PathBuf> {
+        let mut options = File::options();
+        options.mode(0o600).write(true).create(true).truncate(true);
+        options.open(path)?.write_all(text.as_bytes())?;
+        self.give(path)?;
+        Ok(path.to_owned())
     }
 }
 
