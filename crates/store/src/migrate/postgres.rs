@@ -214,7 +214,10 @@ fn check_fence(report: &MigrationReport, file: &Migration) -> Result<(), Migrate
 pub(super) async fn read_records(connection: &Connection) -> Result<Records, Error> {
     // One question, because the answer to two may come from two moments; and as text, because that
     // needs no prepared statement.
-    const EXISTS: &str = "SELECT to_regclass('mainstay_migrations') IS NOT NULL";
+    // Asked of a table, so that the session hears first what others have created: a pooler's may
+    // remember from before the wait for the lock that there is none.
+    const EXISTS: &str =
+        "SELECT count(*) > 0 FROM pg_class WHERE oid = to_regclass('mainstay_migrations')";
     const READ: &str = "SELECT number, name, checksum, \
          (extract(epoch FROM applied_at) * 1000000)::bigint FROM mainstay_migrations";
     let client = connection.client();
