@@ -62,6 +62,18 @@ const POSTGRES: Need = Need {
     ],
 };
 
+/// The pooler that the tests put in front of it. It runs as the same account, and where Debian puts
+/// it is not on everybody's `PATH`.
+const PGBOUNCER: Need = Need {
+    name: "PgBouncer",
+    present: &["sh", "-c", "command -v pgbouncer || ls /usr/sbin/pgbouncer"],
+    install: &[
+        "sh",
+        "-c",
+        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes pgbouncer",
+    ],
+};
+
 /// The pinned schemathesis and what it needs, relative to the root.
 const SCHEMATHESIS: &str = "accounts/tests/fuzz/requirements.txt";
 
@@ -135,6 +147,7 @@ impl Runner {
 /// Prepares the machine for the test suite.
 pub(crate) fn prepare(workspace: &Workspace) -> Result<Runner> {
     POSTGRES.require(workspace)?;
+    PGBOUNCER.require(workspace)?;
     Ok(match NEXTEST.meet(workspace) {
         Outcome::Ready => Runner::Nextest,
         Outcome::Missing => Runner::Cargo,

@@ -25,13 +25,20 @@ struct Engine {
     left_out: &'static [&'static str],
 }
 
-/// Everything on the default; what asks for a database once more on the other engine. The server of
-/// the second run is started by the first test that needs it, and ends by itself.
+/// Everything on the default; what asks for a database once more on the other engine, and again
+/// with a pooler in between. The server is started by the first test that needs it, and ends by
+/// itself.
 const ENGINES: &[Engine] = &[
     Engine { name: "SQLite", variable: "sqlite", packages: &[], left_out: &[] },
     Engine {
         name: "PostgreSQL",
         variable: "postgres",
+        packages: &["mainstay-store", "accounts"],
+        left_out: &["sqlite", "postgres"],
+    },
+    Engine {
+        name: "PostgreSQL behind PgBouncer",
+        variable: "pgbouncer",
         packages: &["mainstay-store", "accounts"],
         left_out: &["sqlite", "postgres"],
     },
@@ -43,6 +50,9 @@ pub(crate) enum Extent {
     Usual,
     Full,
 }
+
+/// How many callers vanish in a full run, on each way to PostgreSQL: eight times what is usual.
+const DROPS: &str = "100000";
 
 /// Taste: long enough to find again what a change has broken, short enough for four in a row.
 const FUZZ_SECONDS: u32 = 20;
@@ -77,6 +87,11 @@ fn steps(workspace: &Workspace) -> Result<()> {
 }
 
 fn more_steps(workspace: &Workspace) -> Result<()> {
+    step("callers that vanish", || {
+        // Without the time limits of the usual run; all packages, as there.
+        let line = ["cargo", "test", "--workspace", "--test", "store", "postgres::dropping::"];
+        finish(workspace.command(&line).env("MAINSTAY_TEST_DROPS", DROPS))
+    })?;
     step("contract fuzzing", || contract::fuzz(workspace, contract::SEED))?;
     step("fuzzing", || fuzz::all(workspace, FUZZ_SECONDS))
 }
