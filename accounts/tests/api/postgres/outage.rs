@@ -1,5 +1,4 @@
-//! What only a server does: it goes away, and comes back. Runs on PostgreSQL whichever engine the
-//! run of the tests is about.
+//! A server that goes away and comes back, one call after the other.
 
 use accounts::Accounts;
 use mainstay_testing::{Durability, Engine, PrivatePostgres, TestApp};
