@@ -111,6 +111,11 @@ const CONFINED: &[Confined] = &[
               and the bench that compares drivers need them bare",
     },
     Confined {
+        crates: &["sqlx"],
+        homes: &["store"],
+        why: "it is not used; a test shows the defect for which it is not",
+    },
+    Confined {
         crates: &["cargo_metadata"],
         homes: &["xtask"],
         why: "nothing that ships asks about its own build",

@@ -20,11 +20,16 @@ impl Fixture {
     }
 
     pub(crate) async fn with(options: DatabaseOptions) -> Self {
-        let place = TestDatabase::on(Engine::Postgres);
+        Self::on(Engine::Postgres, options).await
+    }
+
+    /// Directly, or behind a pooler; looked at directly in any case.
+    pub(crate) async fn on(engine: Engine, options: DatabaseOptions) -> Self {
+        let place = TestDatabase::on(engine);
         let url = place.url().to_owned();
         let db = open(&url, options).await;
         let few = DatabaseOptions { pool_min_idle: 0, lanes: 1, ..DatabaseOptions::default() };
-        let outside = open(&url, few).await;
+        let outside = open(&place.direct_url(), few).await;
         create_notes(&db).await;
         Self { db, outside, url, _place: place }
     }

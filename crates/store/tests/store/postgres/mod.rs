@@ -1,6 +1,9 @@
 //! What only PostgreSQL promises. Runs whichever engine the run of the tests is about.
 
+mod cancelling;
 mod constraints;
+mod control;
+mod crowd;
 mod dropping;
 mod fixture;
 mod lanes;
@@ -9,3 +12,4 @@ mod outage;
 mod pool;
 mod promote;
 mod values;
+mod vanishing;
