@@ -21,7 +21,10 @@ const BATCH: i64 = 500;
 const CREATE_PROGRESS: &str = "CREATE TABLE mainstay_promotion (\
     name text PRIMARY KEY, last bigint NOT NULL, copied bigint NOT NULL)";
 
-const IS_PREPARED: &str = "SELECT to_regclass('mainstay_promotion') IS NOT NULL";
+const IS_BEGUN: &str = "SELECT to_regclass('mainstay_promotion') IS NOT NULL";
+
+/// The name that is noted when the tables are there and empty. No table has it.
+const PREPARED: &str = "";
 
 /// How far an earlier run has come.
 const KNOWN: &str = "SELECT last, copied FROM mainstay_promotion WHERE name = $1";
@@ -45,23 +48,30 @@ pub(super) async fn prepare(
     target: &Database,
     migrations: Migrations,
 ) -> Result<Vec<Table>, PromoteError> {
-    let (prepared,): (bool,) = target.query_one(IS_PREPARED, params![]).await?;
-    if prepared {
-        return tables::in_order(target).await;
-    }
-    for name in tables::names(target).await? {
-        if count(target, &name).await? > 0 {
-            let why = format!("the target is not empty: {name} has rows");
-            return Err(wrong(why, "Name an empty database; nothing is ever overwritten."));
+    let (is_begun,): (bool,) = target.query_one(IS_BEGUN, params![]).await?;
+    if !is_begun {
+        for name in tables::names(target).await? {
+            if count(target, &name).await? > 0 {
+                let why = format!("the target is not empty: {name} has rows");
+                return Err(wrong(why, "Name an empty database; nothing is ever overwritten."));
+            }
         }
+        // Before the migrations: rows that they put there are no reason to refuse the next run.
+        target.execute(CREATE_PROGRESS, params![]).await?;
+    }
+    let known = target.query_optional::<(i64, i64)>(KNOWN, params![PREPARED]).await?;
+    if known.is_some() {
+        return tables::in_order(target).await;
     }
     target.migrate(migrations).up().await?;
     let tables = tables::in_order(target).await?;
+    let mut tx = target.begin().await?;
     // Rows that migrations have put there come from the source as well.
     for table in tables.iter().rev() {
-        target.execute(fixed(format!("DELETE FROM {}", quoted(&table.name))), params![]).await?;
+        tx.execute(fixed(format!("DELETE FROM {}", quoted(&table.name))), params![]).await?;
     }
-    target.execute(CREATE_PROGRESS, params![]).await?;
+    tx.execute(NOTE, params![PREPARED, 0, 0]).await?;
+    tx.commit().await?;
     Ok(tables)
 }
 

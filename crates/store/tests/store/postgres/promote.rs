@@ -1,5 +1,7 @@
 //! From a file to a server: every row, once, in order, and nothing overwritten.
 
+use std::time::{Duration, Instant};
+
 use mainstay_core::Timestamp;
 use mainstay_store::{
     Database, DatabaseOptions, Migration, Migrations, PromoteError, PromoteProgress, PromotedTable,
@@ -7,7 +9,10 @@ use mainstay_store::{
 };
 use uuid::Uuid;
 
-use super::fixture::{Fixture, open};
+use super::{
+    fixture::{Fixture, open},
+    vanishing::Dice,
+};
 use crate::sqlite::memory;
 
 /// The child's name comes first, so the order is not that of the names.
@@ -102,6 +107,40 @@ async fn every_row_arrives_once_also_when_it_was_interrupted() {
     let again = source.promote(&target, SCHEMA, |_| {}).await;
     assert!(why(again).contains("the target is not empty: children has rows"));
     target.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_dropped_at_any_moment_and_run_again_arrives() {
+    let (fixture, target) = target().await;
+    let source = source().await;
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    // More often than there are steps in it; sooner or later it may well arrive before it is told
+    // to stop.
+    let mut arrived = Ok(vec![]);
+    for _ in 0..60 {
+        let patience = Duration::from_millis(dice.below(100));
+        let promoting = source.promote(&target, SCHEMA, |_| {});
+        if let Ok(result) = tokio::time::timeout(patience, promoting).await {
+            arrived = result;
+            break;
+        }
+    }
+    if arrived.as_ref().is_ok_and(Vec::is_empty) {
+        arrived = source.promote(&target, SCHEMA, |_| {}).await;
+    }
+    let arrived: Vec<_> = arrived.expect("is promoted").iter().map(|table| table.rows).collect();
+    assert_eq!(arrived, [PARENTS.unsigned_abs(); 2]);
+    let begun = Instant::now();
+    let mine = "application_name <> '' AND state LIKE 'idle in transaction%'";
+    while fixture.sessions(mine).await > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(2), "a transaction is left open");
+    }
+    target.close().await;
+    fixture.db.close().await;
+    let begun = Instant::now();
+    while fixture.sessions("true").await > 2 {
+        assert!(begun.elapsed() < Duration::from_secs(2), "a connection is left open");
+    }
 }
 
 #[tokio::test]
