@@ -158,9 +158,10 @@ async fn try_next(connection: &Connection, migrations: Migrations) -> Result<Don
     // The order counts: another process may hold the advisory lock for as long as its migration
     // takes, and that is no reason to give up.
     let begin = format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; \
+        "BEGIN; {}; SET LOCAL statement_timeout = 0; \
          SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0; \
          SELECT pg_advisory_xact_lock({LOCK_KEY}); SET LOCAL lock_timeout = {}",
+        watch_us(Scope::Transaction),
         LOCK_TIMEOUT.as_millis()
     );
     client.batch_execute(&begin).await?;
@@ -183,6 +184,24 @@ async fn try_next(connection: &Connection, migrations: Migrations) -> Result<Don
     committed.map_err(|error| Step::Sql(label(&report), error))?;
     report.state = MigrationState::Applied { at };
     Ok(Done::Applied(report))
+}
+
+/// How long a setting of the server holds.
+#[derive(Clone, Copy)]
+pub(super) enum Scope {
+    Transaction,
+    Session,
+}
+
+/// Has the server look every second whether this process is still there. Otherwise the statement of
+/// a process that was killed runs to its end, however long, with every lock it has. A server that
+/// cannot do this (before 14, or on Windows) does not.
+pub(super) fn watch_us(scope: Scope) -> String {
+    let local = matches!(scope, Scope::Transaction);
+    format!(
+        "DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '1s', {local}); \
+         EXCEPTION WHEN OTHERS THEN NULL; END $$"
+    )
 }
 
 /// What makes the database remember a migration.

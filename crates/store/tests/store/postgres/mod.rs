@@ -3,6 +3,7 @@
 mod constraints;
 mod dropping;
 mod fixture;
+mod killed;
 mod lanes;
 mod migrations;
 mod outage;
