@@ -15,7 +15,6 @@ use super::{
     file::{Migration, Migrations},
     lint, outside,
     run::{self, CREATE_RECORDS, Record, Records, label},
-    sql,
 };
 use crate::{
     database::{Connection, Engine, Postgres},
@@ -34,10 +33,6 @@ const TRIES_MAX: u32 = 30;
 
 /// The longest pause between two tries; a random part of it is waited, growing from 100 ms.
 const PAUSE_MAX: Duration = Duration::from_millis(1500);
-
-/// First words of statements that would end the migration's transaction.
-const FENCED: &[&str] =
-    &["ABORT", "BEGIN", "COMMIT", "END", "PREPARE", "ROLLBACK", "SAVEPOINT", "START"];
 
 /// How a step ends early.
 pub(super) enum Step {
@@ -216,11 +211,7 @@ pub(super) fn record_sql(report: &MigrationReport, at: Timestamp) -> String {
 
 /// A migration that ended its transaction would be half applied when it fails.
 fn check_fence(report: &MigrationReport, file: &Migration) -> Result<(), MigrateError> {
-    let ends = sql::statements(file.sql()).into_iter().any(|statement| {
-        let word = sql::first_word(statement);
-        FENCED.iter().any(|fenced| fenced.eq_ignore_ascii_case(word))
-    });
-    if !ends {
+    if !lint::controls_transaction(file.sql()) {
         return Ok(());
     }
     Err(MigrateError::Refused(Explanation {
