@@ -3,6 +3,7 @@
 use super::{
     PromoteError, PromotedTable,
     cells::{Cells, Sum},
+    frame,
     tables::{self, Table, quoted},
     wrong,
 };
@@ -17,9 +18,6 @@ use crate::{
 /// Rows that travel together: few enough for a transaction of milliseconds, enough that its
 /// commit is not what takes the time.
 const BATCH: i64 = 500;
-
-const CREATE_PROGRESS: &str = "CREATE TABLE mainstay_promotion (\
-    name text PRIMARY KEY, last bigint NOT NULL, copied bigint NOT NULL)";
 
 const IS_PREPARED: &str = "SELECT to_regclass('mainstay_promotion') IS NOT NULL";
 
@@ -40,14 +38,15 @@ pub(super) async fn count(database: &Database, table: &str) -> Result<u64, Store
     Ok(count.unsigned_abs())
 }
 
-/// Brings an empty target to the schema; leaves one alone that an earlier run has prepared.
+/// Brings an empty target to the schema, without rows and without foreign keys; leaves one alone
+/// that an earlier run has prepared.
 pub(super) async fn prepare(
     target: &Database,
     migrations: Migrations,
 ) -> Result<Vec<Table>, PromoteError> {
     let (prepared,): (bool,) = target.query_one(IS_PREPARED, params![]).await?;
     if prepared {
-        return tables::in_order(target).await;
+        return tables::all(target).await;
     }
     for name in tables::names(target).await? {
         if count(target, &name).await? > 0 {
@@ -56,12 +55,8 @@ pub(super) async fn prepare(
         }
     }
     target.migrate(migrations).up().await?;
-    let tables = tables::in_order(target).await?;
-    // Rows that migrations have put there come from the source as well.
-    for table in tables.iter().rev() {
-        target.execute(fixed(format!("DELETE FROM {}", quoted(&table.name))), params![]).await?;
-    }
-    target.execute(CREATE_PROGRESS, params![]).await?;
+    let tables = tables::all(target).await?;
+    frame::begin(target, &tables).await?;
     Ok(tables)
 }
 
@@ -75,8 +70,9 @@ pub(super) async fn copy(
     let read = fixed(format!(
         "SELECT rowid, {columns} FROM {name} WHERE rowid > $1 ORDER BY rowid LIMIT {BATCH}"
     ));
+    // An id is the one it was, also in a column that the server numbers itself.
     let write = fixed(format!(
-        "INSERT INTO {name} ({columns}) SELECT {columns} FROM \
+        "INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM \
          json_populate_recordset(NULL::{name}, $1::text::json)"
     ));
     let known = target.query_optional(KNOWN, params![table.name.as_str()]).await?;
@@ -134,7 +130,7 @@ async fn sum(database: &Database, table: &Table) -> Result<Sum, PromoteError> {
     }
 }
 
-/// Counts and checksums of both sides; forgets how far the copy was when all are the same.
+/// Counts and checksums of both sides, when all are the same.
 pub(super) async fn compare(
     source: &Database,
     target: &Database,
@@ -156,6 +152,5 @@ pub(super) async fn compare(
         }
         promoted.push(PromotedTable { name: table.name.clone(), rows: ours.rows });
     }
-    target.execute("DROP TABLE mainstay_promotion", params![]).await?;
     Ok(promoted)
 }
