@@ -12,7 +12,7 @@ mod transaction;
 mod url;
 
 pub use self::{
-    diagnosis::{Diagnosis, Server},
+    diagnosis::{Diagnosis, PgBouncer, Pooler, Server},
     engine::Engine,
     handle::Database,
     options::{DatabaseOptions, StatementMode},

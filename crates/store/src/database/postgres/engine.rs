@@ -10,13 +10,14 @@ use super::{
     address::Address,
     connection::{Connection, closed},
     connector::{ConnectError, Connector, Reason},
+    console,
     keyword::Access,
     lanes::Lanes,
     pool::Pool,
     session::PostgresTransaction,
 };
 use crate::{
-    database::{DatabaseOptions, Outcome},
+    database::{DatabaseOptions, Outcome, Pooler},
     error::{OpenError, StoreError},
     value::Value,
 };
@@ -92,6 +93,14 @@ impl Postgres {
         }
         let connected = self.0.connector.establish().await;
         connected.map_err(|error| StoreError::Unavailable(error.into()))
+    }
+
+    /// What the pooler in between shows of itself; `None` where the server itself answers.
+    pub(crate) async fn pooler(&self) -> Result<Option<Pooler>, StoreError> {
+        if !self.exclusive().await?.mode().pooled {
+            return Ok(None);
+        }
+        Ok(Some(console::look(&self.0.connector).await))
     }
 
     /// Refuses new work, and returns when what waited has been answered and the connections are
