@@ -10,13 +10,16 @@ use mainstay_core::{Clock, SystemClock};
 use tokio_postgres::{Error, error::SqlState};
 
 use super::{
-    MigrationReport, MigrationState,
+    MigrateError, MigrationReport, MigrationState,
     file::Migration,
     lint::Outside,
     postgres::{Done, LOCK_KEY, Scope, Step, read_records, record_sql, watch_us},
     run::label,
 };
-use crate::database::Connection;
+use crate::{
+    database::{Connection, Postgres},
+    error::Explanation,
+};
 
 /// Between two looks whether another process is done: it builds an index, so it takes seconds.
 const POLL: Duration = Duration::from_millis(200);
@@ -35,6 +38,9 @@ pub(super) async fn apply(
     file: &Migration,
     statement: &Outside,
 ) -> Result<Done, Step> {
+    if Postgres::is_pooled(connection) {
+        return Err(Step::Refused(through_a_pooler(&report)));
+    }
     let client = connection.client();
     // The statement waits for every transaction that is older, and so for one that waits for an
     // advisory lock: this lock is another one than that of the transactions, and asked for in none.
@@ -50,6 +56,17 @@ pub(super) async fn apply(
     // Where this fails the connection is gone, and the lock with it.
     let _ = client.batch_execute(&format!("SELECT pg_advisory_unlock({key})")).await;
     done
+}
+
+/// The lock and the limits are a session's, and a pooler may have another one for each statement:
+/// nobody would find the lock again to give it back.
+fn through_a_pooler(report: &MigrationReport) -> MigrateError {
+    MigrateError::Refused(Explanation {
+        what: format!("{} was not applied", label(report)),
+        why: "it runs outside a transaction, and a pooler is between here and the server"
+            .to_owned(),
+        fix: "Run `migrate up` with DATABASE_URL set to the server's own address.".to_owned(),
+    })
 }
 
 async fn run(

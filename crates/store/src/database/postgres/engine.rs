@@ -95,9 +95,14 @@ impl Postgres {
         connected.map_err(|error| StoreError::Unavailable(error.into()))
     }
 
+    /// Whether each transaction on the connection may run in another session of the server.
+    pub(crate) fn is_pooled(connection: &Connection) -> bool {
+        connection.mode().pooled
+    }
+
     /// What the pooler in between shows of itself; `None` where the server itself answers.
     pub(crate) async fn pooler(&self) -> Result<Option<Pooler>, StoreError> {
-        if !self.exclusive().await?.mode().pooled {
+        if !Self::is_pooled(&self.exclusive().await?) {
             return Ok(None);
         }
         Ok(Some(console::look(&self.0.connector).await))
