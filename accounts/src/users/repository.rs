@@ -1,6 +1,6 @@
 //! Where users are kept: the contract, and its SQL.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use mainstay::{
     core::Timestamp,
@@ -19,6 +19,10 @@ use super::{
 /// What a repository answers: boxed, so that the service need not be generic over it.
 pub(crate) type Answer<'a, T, E = StoreError> =
     Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// How old a list may be where it is read from a replica. Taste: nobody who looks through users
+/// misses who has registered in the last second.
+pub(crate) const LIST_STALENESS_MAX: Duration = Duration::from_secs(1);
 
 /// Keeps users. Two of them never have addresses with the same key.
 pub(crate) trait Repository: Send + Sync + 'static {
@@ -39,7 +43,8 @@ pub(crate) trait Repository: Send + Sync + 'static {
     /// The account whose address has the same key.
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Answer<'a, Option<Account>>;
 
-    /// At most `limit` users that come after a place, newest first.
+    /// At most `limit` users that come after a place, newest first, as they were at most
+    /// [`LIST_STALENESS_MAX`] ago.
     fn list(&self, after: Position, limit: u32) -> Answer<'_, Vec<User>>;
 
     /// Writes a user as its next version, if the one kept is still of the version that `user` has.
@@ -129,7 +134,10 @@ impl Repository for Sql {
         let select = "SELECT id, email, name, age, role, version, password_version, created_at \
                       FROM users WHERE (created_at, id) < ($1, $2) \
                       ORDER BY created_at DESC, id DESC LIMIT $3";
-        Box::pin(self.0.query(select, params![after.created_at, after.id.0, limit]))
+        Box::pin(async move {
+            let values = params![after.created_at, after.id.0, limit];
+            self.0.bounded_staleness(LIST_STALENESS_MAX).query(select, values).await
+        })
     }
 
     fn update<'a>(&'a self, user: &'a User) -> Answer<'a, bool, UpdateError> {

@@ -42,10 +42,7 @@ fn line_of(app: &TestApp, reply: &Reply) -> Value {
 
 #[tokio::test]
 async fn a_locked_database_refuses_writes_and_answers_reads() {
-    // SQLite waits for a lock as long as the first says, PostgreSQL as for any statement.
-    let options = options()
-        .with("MAINSTAY_DATABASE__BUSY_TIMEOUT_MS", "50")
-        .with("MAINSTAY_DATABASE__STATEMENT_TIMEOUT_MS", "500");
+    let options = options().with("MAINSTAY_DATABASE__BUSY_TIMEOUT_MS", "50");
     let app = TestApp::start_with::<Accounts>(options).await;
     let ada = Person::join(&app, "ada").await;
     let neighbour = app.neighbour();
@@ -67,6 +64,28 @@ async fn a_locked_database_refuses_writes_and_answers_reads() {
     neighbour.unlock();
     let kept = registration(&app, "bob@example.com").send().await;
     assert_outcome(&kept, 201, "", "the refused write was not made, and can be");
+}
+
+#[tokio::test]
+async fn operators_are_told_who_holds_the_connections() {
+    let app = start().await;
+    let told = async || app.ops("/connections").send().await.json();
+    if app.database().engine() == Engine::Sqlite {
+        assert_eq!(told().await, serde_json::json!({ "engine": "sqlite" }));
+        return;
+    }
+    let neighbour = app.neighbour();
+    neighbour.lock("users");
+    let waiting = tokio::spawn(registration(&app, "bob@example.com").send());
+    let holder = until("the write waits on a connection of its own", async || {
+        told().await["connections"]["holders"].as_array()?.first().cloned()
+    });
+    let holder = holder.await;
+    assert_eq!((&holder["name"], &holder["connections"]), (&"POST /users".into(), &1.into()));
+    neighbour.unlock();
+    assert_outcome(&waiting.await.expect("no panic"), 201, "", "it was only waiting");
+    assert_eq!(told().await["connections"]["holders"], serde_json::json!([]));
+    assert_eq!(app.get("/connections").send().await.status.as_u16(), 404, "not for everybody");
 }
 
 #[tokio::test]

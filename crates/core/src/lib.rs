@@ -15,6 +15,7 @@ mod request_line;
 mod security;
 mod trace;
 mod transparent;
+mod work;
 
 pub use caller::{Authenticator, Caller, CallerFuture, RoleName, ScopeName, Scopes, Subject};
 pub use clock::{Clock, SystemClock};
@@ -28,6 +29,7 @@ pub use precondition::Precondition;
 pub use request_line::{RequestLine, RequestLog};
 pub use security::{SecurityEvent, SecurityRecord, Severity};
 pub use trace::{InvalidTraceparent, RequestId, SpanId, TraceContext, TraceId};
+pub use work::Work;
 
 /// For [`transparent_schema`].
 #[doc(hidden)]

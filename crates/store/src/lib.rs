@@ -13,8 +13,9 @@ mod row;
 mod value;
 
 pub use database::{
-    BackupError, BackupProgress, Database, DatabaseOptions, DatabaseUrl, Diagnosis, Engine,
-    PgBouncer, Pooler, Server, StatementMode, Transaction, UrlError,
+    BackupError, BackupProgress, BoundedStaleness, Connections, Database, DatabaseOptions,
+    DatabaseUrl, Diagnosis, Engine, Holder, PgBouncer, Pooler, Server, StatementMode, Transaction,
+    UrlError,
 };
 pub use error::{
     Cause, Explanation, INTERNAL, OpenError, ResultExt, STORE_OVERLOADED, STORE_UNAVAILABLE,

@@ -165,6 +165,7 @@ pub(crate) fn prepare<A: Application>(
     let ops_edge = EdgeBuilder::default()
         .mount(ops::routes(readiness.clone()))
         .mount(discipline::routes(published.clone()))
+        .mount(super::connections::routes(resources.database.clone()))
         .build(edge_options, parts)
         .map_err(|errors| contradiction(&errors))?;
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;

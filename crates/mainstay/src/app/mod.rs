@@ -1,6 +1,7 @@
 //! `Application`: what a service says about itself, and how it is started from that.
 
 mod assembly;
+mod connections;
 mod discipline;
 mod failure;
 mod instance;

@@ -97,7 +97,16 @@ pub(crate) fn database<A: Application>(
             "set DATABASE_URL to `sqlite:PATH` or `postgres://…`",
         )
     })?;
+    let replica = database.replica_url.as_ref().map(|url| url.reveal().parse()).transpose();
+    let replica = replica.map_err(|error: mainstay_store::UrlError| {
+        Failure::new(
+            "the address of the replica cannot be used",
+            format!("{error}"),
+            "set DATABASE_REPLICA_URL to `postgres://…`, or leave it out",
+        )
+    })?;
     let options = DatabaseOptions {
+        replica,
         readers: database.readers,
         read_queue_max: database.read_queue_max,
         write_queue_max: database.write_queue_max,

@@ -30,6 +30,8 @@ section! {
         /// libpq's connection URIs take: several hosts, `sslmode`, `target_session_attrs`, a folder
         /// with a socket as `host`.
         url: ConnectionUrl = "sqlite:data/service.db", env "DATABASE_URL";
+        /// A PostgreSQL server that follows it, for reads that allow it; may be away.
+        replica_url: Option<ConnectionUrl> = "", env "DATABASE_REPLICA_URL";
         /// Host of a PostgreSQL server; with the four knobs below it stands in for a `url` that is
         /// not set in the same place.
         host: Option<String> = "", env "DB_HOST";
@@ -43,7 +45,8 @@ section! {
         password: Option<Secret<String>> = "", env "DB_PASSWORD";
         /// SQLite: connections that read at the same time; one more writes.
         readers: usize = "2", range 1..=64;
-        /// SQLite: longest wait for a lock that another process holds.
+        /// Longest wait for a lock: SQLite's, of another process, or PostgreSQL's, of another
+        /// transaction.
         busy_timeout: Duration as ms = "2000", range 1..=60000;
         /// Longest run of one statement.
         statement_timeout: Duration as ms = "5000", range 1..=600_000;
@@ -74,16 +77,17 @@ section! {
     pub struct Pool in "pool", check pool_chain {
         /// Connections that all single statements share, pipelined.
         lanes: usize = "2", range 1..=64;
-        /// Statements under way on each of them; more wait.
+        /// Statements under way on each of them, while they are quick; more wait.
         lane_depth: usize = "64", range 1..=10_000;
-        /// Connections for transactions, one for each, at most. With the lanes, and times the
-        /// number of processes, it has to fit into the server's `max_connections`.
+        /// Connections for transactions and for slow statements, one for each, at most. With the
+        /// lanes, and times the number of processes, it has to fit into the server's
+        /// `max_connections`.
         size_max: usize = "20", range 1..=10_000;
         /// Connections for transactions that stay open when nobody needs them.
         idle_min: usize = "1", range 0..=10_000;
         /// How long a connection beyond those may be unused.
         idle_timeout: Duration as ms = "30000", range 100..=86_400_000;
-        /// Longest wait of a transaction for a connection.
+        /// Longest wait for a connection.
         acquire_timeout: Duration as ms = "2000", range 1..=600_000;
         /// Longest time an address may take to answer, TLS and log-in included.
         connect_timeout: Duration as ms = "2000", range 1..=600_000;

@@ -5,7 +5,8 @@ use std::{fmt, path::Path};
 use mainstay_core::{Health, HealthCheck, HealthFuture};
 
 use super::{
-    BackupError, BackupProgress, DatabaseOptions, DatabaseUrl, Engine, Outcome, Transaction,
+    BackupError, BackupProgress, Connections, DatabaseOptions, DatabaseUrl, Engine, Outcome,
+    Transaction,
     postgres::Postgres,
     sqlite::{Place, Sqlite},
     url::Address,
@@ -24,8 +25,7 @@ use crate::{
 /// # Cancellation
 /// A dropped future leaves nothing half done: a statement that waits is never started, a read that
 /// runs is interrupted, a write that runs is either committed as a whole or not at all.
-/// PostgreSQL runs a single statement that has been sent to its end, or to its time limit: it
-/// shares its connection, and a cancellation might hit somebody else's.
+/// On PostgreSQL the server is told to cancel what it does for nobody.
 ///
 /// # SQLite
 /// One thread writes and commits for everybody who waits at that moment; a write is answered only
@@ -35,7 +35,9 @@ use crate::{
 /// # PostgreSQL
 /// Single statements, reads and writes, are pipelined on a few connections that all share: each is
 /// a transaction of its own and is answered after its commit. [`begin`](Self::begin) takes a
-/// connection of a pool for itself. A statement that would leave something on its connection is
+/// connection of a pool for itself, and so does a single statement that others should not wait for.
+/// Nobody waits longer than the [`Work`](mainstay_core::Work) that it belongs to has time. A
+/// statement that would leave something on its connection is
 /// refused (`BEGIN`, `SET`, `COPY`, `LISTEN`). An answer that is lost with its connection is
 /// [`StoreError::Unavailable`], and leaves open whether a write was committed.
 #[derive(Clone)]
@@ -153,6 +155,14 @@ impl Database {
         match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.backup(to.to_owned(), progress).await,
             Inner::Postgres(_) => Err(BackupError::not_embedded()),
+        }
+    }
+
+    /// Who uses the connections at this moment; `None` for an embedded database, which has none.
+    pub fn connections(&self) -> Option<Connections> {
+        match &self.inner {
+            Inner::Sqlite(_) => None,
+            Inner::Postgres(postgres) => Some(postgres.connections()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! One handle over the engines: statements, transactions, health.
 
+mod bounded_staleness;
+mod connections;
 mod diagnosis;
 mod engine;
 mod handle;
@@ -12,6 +14,8 @@ mod transaction;
 mod url;
 
 pub use self::{
+    bounded_staleness::BoundedStaleness,
+    connections::{Connections, Holder},
     diagnosis::{Diagnosis, PgBouncer, Pooler, Server},
     engine::Engine,
     handle::Database,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::DatabaseUrl;
 use crate::error::OpenError;
 
 /// How a statement travels to PostgreSQL.
@@ -39,8 +40,9 @@ pub struct DatabaseOptions {
     /// Statements and transactions that share one durable commit. 256: measured at 160,000
     /// inserts/s against 152,000 with 64 and 11,500 with 1; beyond it only latency grows.
     pub batch_max: usize,
-    /// How long to wait for another *process* that holds the write lock. 5 s: longer than this
-    /// crate's own transactions may take, so two instances beside one file wait for each other.
+    /// How long to wait for a lock: that of another *process* that writes the same file, or on
+    /// PostgreSQL of another transaction. 5 s: longer than this crate's own transactions may take,
+    /// so two instances wait for each other.
     pub busy_timeout: Duration,
     /// The longest a statement may run. 5 s: below usual request deadlines of 10 to 30 s; a
     /// statement on indexed data takes microseconds.
@@ -82,6 +84,10 @@ pub struct DatabaseOptions {
     pub lane_depth: usize,
     /// PostgreSQL: how statements travel.
     pub statement_mode: StatementMode,
+    /// PostgreSQL: a server that follows the primary, for reads that allow it
+    /// ([`Database::bounded_staleness`](super::Database::bounded_staleness)). It has as many lanes
+    /// as the primary and no pool, and may be away.
+    pub replica: Option<DatabaseUrl>,
     /// PostgreSQL: what the server shows in `pg_stat_activity`, unless the address says another. At
     /// most 63 bytes are kept by the server.
     pub application_name: String,
@@ -109,6 +115,7 @@ impl Default for DatabaseOptions {
             lanes: 2,
             lane_depth: 64,
             statement_mode: StatementMode::Auto,
+            replica: None,
             application_name: "mainstay".to_owned(),
         }
     }

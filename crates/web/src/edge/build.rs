@@ -146,6 +146,7 @@ impl Settling<'_> {
             cache: draft.decisions.cache.and_then(Cache::header),
             varies_by_caller: matches!(draft.decisions.cache, Some(Cache::Private(_)))
                 && matches!(draft.access, Access::Allow(_)),
+            title: format!("{} {}", draft.method, draft.path).into(),
             method: draft.method,
             path: draft.path,
             path_names,

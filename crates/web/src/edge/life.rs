@@ -1,6 +1,6 @@
 //! The life of a request. Read top to bottom, it is `docs/request-life.md` in code.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use axum::{
     extract::Request,
@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use mainstay_core::{SecurityEvent, SecurityRecord};
+use mainstay_core::{SecurityEvent, SecurityRecord, Work};
 use tokio::time::timeout_at;
 
 use super::{
@@ -87,8 +87,10 @@ impl Edge {
             body_ended: std::sync::atomic::AtomicBool::new(false),
         });
         line.context = Some(context.clone());
-        let work = CURRENT.scope(context.clone(), self.admit_and_serve(request, line, &context));
-        timeout_at(deadline, work)
+        let serving =
+            pin!(CURRENT.scope(context.clone(), self.admit_and_serve(request, line, &context)));
+        let work = Work { deadline: deadline.into_std(), name: context.endpoint.title.clone() };
+        timeout_at(deadline, work.scope(serving))
             .await
             .unwrap_or_else(|_| Err(Problem::new(codes::DEADLINE_EXCEEDED)))
     }

@@ -1,6 +1,6 @@
 //! A module's route table, and what becomes of it once every decision is settled.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use mainstay_core::{Code, Policy as LimitPolicy, ScopeName};
@@ -104,6 +104,8 @@ pub(crate) enum SettledLimit {
 pub(crate) struct Settled {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
+    /// Both, as people name it: `GET /users/{id}`.
+    pub(crate) title: Arc<str>,
     pub(crate) path_names: Vec<String>,
     pub(crate) module: &'static str,
     pub(crate) name: &'static str,

@@ -1,30 +1,26 @@
-//! One connection: its driver, its prepared statements, and how a statement runs on it.
+//! One connection: how it begins, what is known of the other side, and how it ends.
 
 use std::{
-    collections::HashMap,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
-use futures_util::TryStreamExt;
 use tokio::task::AbortHandle;
-use tokio_postgres::{Client, Error, RowStream, SimpleQueryMessage, Statement, types::Type};
+use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 use super::{
     cancel::{self, Canceller},
     connector::Connector,
     failure::{self, Step},
-    keyword,
+    interrupt::{Interrupts, Sending},
+    limits::Limits,
     socket::{Peer, Socket},
+    statement::Statements,
     tls::{Encrypted, Handshake},
-    value::{Bound, Cell, Plain},
 };
 use crate::{
-    database::{Outcome, StatementMode},
+    database::StatementMode,
     error::{Cause, StoreError},
-    row::{Columns, Row},
-    value::Value,
 };
 
 type Driver = tokio_postgres::Connection<Socket, Encrypted>;
@@ -34,18 +30,36 @@ pub(super) struct Session {
     pub(super) peer: Peer,
     pub(super) handshake: Handshake,
     pub(super) generation: u64,
+    pub(super) purpose: Purpose,
 }
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Statements of many callers: none may wait for a lock for long.
+    Lane,
+    /// One caller at a time.
+    Exclusive,
+}
+
+/// How long a statement on a lane may wait for a lock, and everybody behind it. Who holds a lock on
+/// a row mostly commits, which is the time of the disk: some milliseconds.
+const LANE_LOCK_MAX: Duration = Duration::from_millis(25);
 
 /// An open connection. Dropping it ends it, in good order if the server answers.
 pub(crate) struct Connection {
-    client: Client,
+    pub(super) client: Client,
     connector: Weak<Connector>,
     generation: u64,
     canceller: Canceller,
     /// Statements are part of the program, so there is an end to them.
-    statements: Mutex<HashMap<&'static str, Prepared, foldhash::fast::RandomState>>,
+    pub(super) statements: Mutex<Statements>,
+    purpose: Purpose,
     mode: OnceLock<Mode>,
     driver: AbortHandle,
+    interrupts: Interrupts,
+    /// As of when this server knows everything, where it follows another.
+    fresh_as_of: Mutex<Option<Instant>>,
     /// The SQLSTATE with which the server ended it when nobody was asking, or why this side did.
     farewell: Arc<OnceLock<String>>,
     expires: Instant,
@@ -57,14 +71,18 @@ pub(super) struct Mode {
     pub(super) named: bool,
     /// Each transaction may run on another session of the server: nothing can be set for longer.
     pub(super) pooled: bool,
+    pub(super) limits: Limits,
+    /// The way there and back, as it was while nothing else was under way.
+    pub(super) round_trip: Duration,
 }
 
-/// A statement that the server has understood.
-#[derive(Clone)]
-pub(super) struct Prepared {
-    statement: Statement,
-    columns: Columns,
-}
+/// Before anything is known.
+const UNKNOWN: Mode = Mode {
+    named: false,
+    pooled: true,
+    limits: Limits { statement: Duration::ZERO, lock: Duration::ZERO, idle: Duration::ZERO },
+    round_trip: Duration::ZERO,
+};
 
 impl Connection {
     pub(super) fn start(
@@ -97,8 +115,11 @@ impl Connection {
             connector: Arc::downgrade(connector),
             generation,
             statements: Mutex::default(),
+            purpose: session.purpose,
             mode: OnceLock::new(),
             driver: driving.abort_handle(),
+            interrupts: Interrupts::default(),
+            fresh_as_of: Mutex::default(),
             farewell,
             expires: Instant::now() + lifetime,
         }
@@ -111,33 +132,45 @@ impl Connection {
             return Ok(false);
         };
         let (mut process, mut read_only) = (None, false);
+        let asked = Instant::now();
         for message in self.client.simple_query(ASK).await? {
             if let SimpleQueryMessage::Row(row) = message {
                 process = row.get(0).and_then(|text| text.parse::<i32>().ok());
                 read_only = row.get(1) == Some("on");
             }
         }
+        let mut round_trip = asked.elapsed();
         let pooled = process != cancel::process_of(&self.canceller.token).await;
         let named = match options.statement_mode {
             StatementMode::Auto => !pooled,
             StatementMode::Named => true,
             StatementMode::Unnamed => false,
         };
-        // A driver that was told once is told the same again.
-        let _ = self.mode.set(Mode { named, pooled });
+        let lock = match self.purpose {
+            Purpose::Lane => options.busy_timeout.min(LANE_LOCK_MAX),
+            Purpose::Exclusive => options.busy_timeout,
+        };
+        let limits = Limits {
+            statement: options.statement_timeout,
+            lock,
+            idle: options.transaction_idle_timeout,
+        };
         if !pooled {
-            let limits = format!(
-                "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
-                millis(options.statement_timeout),
-                millis(options.transaction_idle_timeout),
-            );
-            self.client.batch_execute(&limits).await?;
+            let asked = Instant::now();
+            self.client.batch_execute(&limits.for_session()).await?;
+            round_trip = round_trip.min(asked.elapsed());
         }
+        // A driver that was told once is told the same again.
+        let _ = self.mode.set(Mode { named, pooled, limits, round_trip });
         Ok(read_only)
     }
 
-    pub(super) fn mode(&self) -> Mode {
-        self.mode.get().copied().unwrap_or(Mode { named: false, pooled: true })
+    pub(super) fn mode(&self) -> &Mode {
+        self.mode.get().unwrap_or(&UNKNOWN)
+    }
+
+    pub(super) fn round_trip(&self) -> Duration {
+        self.mode().round_trip
     }
 
     /// Whether a statement may still be sent.
@@ -178,17 +211,14 @@ impl Connection {
         done.map_err(|error| self.failed(&error, sql, Step::Run))
     }
 
-    /// Begins a transaction whose time limits end with it, in one round trip.
-    pub(super) async fn begin_with_limits(
-        &self,
-        statement_millis: u128,
-        idle_millis: u128,
-    ) -> Result<(), StoreError> {
-        let sql = format!(
-            "BEGIN; SET LOCAL statement_timeout = {statement_millis}; \
-             SET LOCAL idle_in_transaction_session_timeout = {idle_millis}"
-        );
-        let done = self.client.batch_execute(&sql).await;
+    /// Begins a transaction, within these time limits.
+    pub(super) async fn begin(&self, limits: &Limits) -> Result<(), StoreError> {
+        let mode = self.mode();
+        let done = if mode.pooled || *limits != mode.limits {
+            self.client.batch_execute(&limits.begin()).await
+        } else {
+            self.client.batch_execute("BEGIN").await
+        };
         done.map_err(|error| self.failed(&error, "BEGIN", Step::Run))
     }
 
@@ -202,43 +232,30 @@ impl Connection {
         })
     }
 
-    /// Prepares the statement, or finds it prepared; `None` where statements have no names.
-    pub(super) async fn prepare(&self, sql: &'static str) -> Result<Option<Prepared>, StoreError> {
-        if !self.mode().named {
-            return Ok(None);
-        }
-        if let Some(prepared) = self.statements().get(sql) {
-            return Ok(Some(prepared.clone()));
-        }
-        let statement = self.client.prepare(sql).await;
-        let statement = statement.map_err(|error| self.failed(&error, sql, Step::Prepare))?;
-        let prepared = Prepared { columns: columns(&statement), statement };
-        self.statements().insert(sql, prepared.clone());
-        Ok(Some(prepared))
+    /// Called before a statement is sent on a connection that others use too.
+    pub(super) fn sending(&self) -> Sending {
+        self.interrupts.sending()
     }
 
-    /// Forgets a prepared statement that the server no longer has.
-    pub(super) fn forget(&self, sql: &'static str) {
-        let forgotten = self.statements().remove(sql);
-        // Its drop sends a message, and takes the driver's locks.
-        drop(forgotten);
+    /// Whether an error is the effect of [`interrupt`](Self::interrupt) on a statement that was not
+    /// meant. Nothing of that was kept.
+    pub(super) fn is_mistaken(&self, sending: &Sending, error: &Error) -> bool {
+        self.interrupts.may_have_hit(sending, error, self.mode().limits.statement)
     }
 
-    /// Runs a statement to its end. It is sent when the future is first polled.
-    pub(super) async fn run(
-        &self,
-        sql: &'static str,
-        prepared: Option<&Prepared>,
-        params: &[Value],
-    ) -> Result<Outcome, Error> {
-        if let Some(prepared) = prepared {
-            let params = params.iter().map(Bound);
-            let rows = self.client.query_raw(&prepared.statement, params).await?;
-            collect(rows, Some(&prepared.columns), sql).await
-        } else {
-            let params = params.iter().map(|value| (Plain(value), Type::UNKNOWN));
-            collect(self.client.query_typed_raw(sql, params).await?, None, sql).await
-        }
+    /// Cancels what a shared connection does, whosever it is.
+    pub(super) async fn interrupt(&self) {
+        self.interrupts.interrupt(&self.canceller).await;
+    }
+
+    /// Takes note of how fresh the data of the server is; `None` when nobody knows.
+    pub(super) fn knows_everything(&self, as_of: Option<Instant>) {
+        *self.fresh_as_of.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
+    }
+
+    /// As of when the server knew everything.
+    pub(super) fn fresh_as_of(&self) -> Option<Instant> {
+        *self.fresh_as_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Translates an error, and retires the generation where it says that the server goes away.
@@ -254,54 +271,10 @@ impl Connection {
             None => failure::translate(error, sql, step),
         }
     }
-
-    fn statements(
-        &self,
-    ) -> MutexGuard<'_, HashMap<&'static str, Prepared, foldhash::fast::RandomState>> {
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// `idle_in_transaction_session_timeout`
 const IDLE_IN_TRANSACTION: &str = "25P03";
-
-/// For a setting of the server, where 0 means never.
-pub(super) fn millis(limit: Duration) -> u128 {
-    limit.as_millis().max(1)
-}
-
-fn columns(statement: &Statement) -> Columns {
-    statement.columns().iter().map(|column| column.name().into()).collect()
-}
-
-async fn collect(
-    stream: RowStream,
-    columns: Option<&Columns>,
-    sql: &'static str,
-) -> Result<Outcome, Error> {
-    let mut stream = pin!(stream);
-    let mut columns = columns.cloned();
-    let mut rows = Vec::new();
-    // The rest of the stream is read even after a cell that cannot be: the answer is the server's
-    // only when the transaction around the statement has ended.
-    let mut unread = None;
-    while let Some(row) = stream.try_next().await? {
-        let columns = columns.get_or_insert_with(|| {
-            row.columns().iter().map(|column| column.name().into()).collect()
-        });
-        let values: Result<Vec<_>, _> =
-            (0..row.len()).map(|index| row.try_get(index).map(|Cell(value)| value)).collect();
-        match values {
-            Ok(values) => rows.push(Row::new(columns.clone(), values)),
-            Err(error) => unread = unread.or(Some(error)),
-        }
-    }
-    let changed = stream.rows_affected().filter(|_| keyword::counts_changes(sql)).unwrap_or(0);
-    match unread {
-        Some(error) => Err(error),
-        None => Ok(Outcome { rows, changed }),
-    }
-}
 
 /// Nobody answers any more.
 pub(super) fn closed() -> StoreError {

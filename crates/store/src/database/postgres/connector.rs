@@ -14,7 +14,7 @@ use tokio_postgres::config::TargetSessionAttrs;
 
 use super::{
     address::{Address, Endpoint},
-    connection::{Connection, Session},
+    connection::{Connection, Purpose, Session},
     socket::Peer,
 };
 use crate::{
@@ -104,12 +104,15 @@ impl Connector {
 
     /// Opens a connection; refuses at once while the last failure is fresh, or while another caller
     /// finds out whether it has passed.
-    pub(super) async fn connect(self: &Arc<Self>) -> Result<Connection, StoreError> {
+    pub(super) async fn connect(
+        self: &Arc<Self>,
+        purpose: Purpose,
+    ) -> Result<Connection, StoreError> {
         let trial = self.enter()?;
-        let mut result = self.establish().await;
+        let mut result = self.establish(purpose).await;
         // One broken handshake says nothing about the next.
         if result.as_ref().is_err_and(|error| error.reason == Reason::Broken) {
-            result = self.establish().await;
+            result = self.establish(purpose).await;
         }
         match result {
             Ok(connection) => {
@@ -121,14 +124,17 @@ impl Connector {
     }
 
     /// Opens a connection whatever happened before.
-    pub(super) async fn establish(self: &Arc<Self>) -> Result<Connection, ConnectError> {
+    pub(super) async fn establish(
+        self: &Arc<Self>,
+        purpose: Purpose,
+    ) -> Result<Connection, ConnectError> {
         let mut order: Vec<&Endpoint> = self.address.endpoints.iter().collect();
         if self.address.shuffled {
             fastrand::shuffle(&mut order);
         }
         let mut failure = None;
         for endpoint in order {
-            match self.reach(endpoint).await {
+            match self.reach(endpoint, purpose).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => failure = Some(error),
             }
@@ -136,7 +142,11 @@ impl Connector {
         Err(failure.unwrap_or_else(|| failed("nowhere", Reason::Dns, "the address has no host")))
     }
 
-    async fn reach(self: &Arc<Self>, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
+    async fn reach(
+        self: &Arc<Self>,
+        endpoint: &Endpoint,
+        purpose: Purpose,
+    ) -> Result<Connection, ConnectError> {
         let patience = self.address.connect_timeout.unwrap_or(self.options.connect_timeout);
         let place = endpoint.to_string();
         let late = |_| failed(&place, Reason::TimedOut, &format!("{} ms", patience.as_millis()));
@@ -144,7 +154,8 @@ impl Connector {
         let peers = peers.map_err(|error| failed(&place, Reason::Dns, &error.to_string()))?;
         let mut failure = failed(&place, Reason::Dns, "the name has no address");
         for peer in peers {
-            match tokio::time::timeout(patience, self.reach_peer(endpoint, peer)).await {
+            let reaching = self.reach_peer(endpoint, peer, purpose);
+            match tokio::time::timeout(patience, reaching).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) => failure = error,
                 Err(elapsed) => failure = late(elapsed),
@@ -157,6 +168,7 @@ impl Connector {
         self: &Arc<Self>,
         endpoint: &Endpoint,
         peer: Peer,
+        purpose: Purpose,
     ) -> Result<Connection, ConnectError> {
         let place = endpoint.to_string();
         let generation = self.generation();
@@ -174,7 +186,7 @@ impl Connector {
             .connect_raw(stream, handshake.clone())
             .await
             .map_err(|error| explained(&place, &error))?;
-        let session = Session { peer, handshake, generation };
+        let session = Session { peer, handshake, generation, purpose };
         let connection = Connection::start(self, client, driver, session);
         let read_only = connection.set_up().await.map_err(|error| explained(&place, &error))?;
         let wanted = match self.address.session {

@@ -7,17 +7,20 @@ use std::{
 };
 
 use super::{
-    address::Address,
-    connection::{Connection, closed},
-    connector::{ConnectError, Connector, Reason},
+    connection::{Connection, Purpose, closed},
+    connector::Connector,
     console,
-    keyword::Access,
-    lanes::Lanes,
+    keyword::{self, Access},
+    lanes::{Lanes, Ran},
+    opening,
     pool::Pool,
+    replica::Replica,
     session::PostgresTransaction,
+    single,
+    slow::SlowStatements,
 };
 use crate::{
-    database::{DatabaseOptions, Outcome, Pooler},
+    database::{Connections, DatabaseOptions, Outcome, Pooler},
     error::{OpenError, StoreError},
     value::Value,
 };
@@ -37,6 +40,8 @@ struct Shared {
     connector: Arc<Connector>,
     lanes: Lanes,
     pool: Pool,
+    slow: Arc<SlowStatements>,
+    replica: Option<Replica>,
     closed: tokio::sync::watch::Sender<bool>,
 }
 
@@ -47,21 +52,23 @@ impl Postgres {
         shown: &str,
         options: DatabaseOptions,
     ) -> Result<Self, OpenError> {
-        let address = Address::parse(url, &options).map_err(|wrong| {
-            OpenError::new(
-                format!("cannot open {shown}"),
-                wrong,
-                "Correct DATABASE_URL: `postgres://user:password@host:port/name?option=value`.",
-            )
-        })?;
-        let connector = Arc::new(Connector::new(address, options));
-        let first = connector.establish().await.map_err(|error| explain(shown, &error))?;
+        let replica = options.replica.as_ref().map(|url| opening::replica(url, &options));
+        let replica = replica.transpose()?.map(Replica::new);
+        let connector = opening::primary(url, shown, &options)?;
+        let first = connector
+            .establish(Purpose::Lane)
+            .await
+            .map_err(|error| opening::failed(shown, &error))?;
         let pool = Pool::new(connector.clone());
-        let lanes = Lanes::new(connector.clone());
+        let slow = Arc::<SlowStatements>::default();
+        let lanes = Lanes::new(connector.clone(), slow.clone());
         lanes.begin_with(first);
         let closed = tokio::sync::watch::Sender::new(false);
-        let shared = Arc::new(Shared { connector, lanes, pool, closed });
+        let shared = Arc::new(Shared { connector, lanes, pool, slow, replica, closed });
         tokio::spawn(look_after(Arc::downgrade(&shared)));
+        if shared.replica.is_some() {
+            tokio::spawn(look_after_replica(Arc::downgrade(&shared)));
+        }
         Ok(Self(shared))
     }
 
@@ -70,7 +77,23 @@ impl Postgres {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        self.0.lanes.run(sql, params, Access::Read).await
+        self.run(sql, params, Access::Read).await
+    }
+
+    /// A read that may miss what was committed in the last `at_most`.
+    pub(crate) async fn read_stale(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+        at_most: Duration,
+    ) -> Result<Outcome, StoreError> {
+        keyword::check(sql, Access::Read)?;
+        if let Some(replica) = &self.0.replica
+            && let Some(result) = replica.read(sql, &params, at_most).await
+        {
+            return result;
+        }
+        self.read(sql, params).await
     }
 
     pub(crate) async fn write(
@@ -78,7 +101,21 @@ impl Postgres {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        self.0.lanes.run(sql, params, Access::Write).await
+        self.run(sql, params, Access::Write).await
+    }
+
+    /// On a lane, or on a connection of the pool where others should not wait for it.
+    async fn run(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+        access: Access,
+    ) -> Result<Outcome, StoreError> {
+        keyword::check(sql, access)?;
+        match self.0.lanes.run(sql, params, None).await {
+            Ran::Answered(result) => result,
+            Ran::HandedBack(params) => single::run(&self.0.pool, &self.0.slow, sql, &params).await,
+        }
     }
 
     pub(crate) async fn begin(&self) -> Result<PostgresTransaction, StoreError> {
@@ -91,7 +128,7 @@ impl Postgres {
         if *self.0.closed.borrow() {
             return Err(closed());
         }
-        let connected = self.0.connector.establish().await;
+        let connected = self.0.connector.establish(Purpose::Exclusive).await;
         connected.map_err(|error| StoreError::Unavailable(error.into()))
     }
 
@@ -112,7 +149,18 @@ impl Postgres {
     /// closed.
     pub(crate) async fn close(&self) {
         self.0.closed.send_replace(true);
-        tokio::join!(self.0.lanes.close(), self.0.pool.close());
+        // What a lane hands back is for the pool.
+        self.0.lanes.close().await;
+        self.0.pool.close().await;
+        if let Some(replica) = &self.0.replica {
+            replica.close().await;
+        }
+    }
+
+    /// What there is and who has it.
+    pub(crate) fn connections(&self) -> Connections {
+        let (lanes_busy, lanes_waiting) = self.0.lanes.load();
+        Connections { lanes_busy, lanes_waiting, ..self.0.pool.connections() }
     }
 
     /// Asks the server on a connection of its own: queues say how busy it is, not whether it works.
@@ -121,7 +169,8 @@ impl Postgres {
             return Err("the database was closed".to_owned());
         }
         let asking = async {
-            let connection = self.0.connector.establish().await.map_err(|e| e.to_string())?;
+            let connected = self.0.connector.establish(Purpose::Exclusive).await;
+            let connection = connected.map_err(|error| error.to_string())?;
             let answers = connection.is_idle().await;
             answers.then_some(()).ok_or_else(|| "the database does not answer a query".to_owned())
         };
@@ -142,19 +191,16 @@ async fn look_after(engine: Weak<Shared>) {
     }
 }
 
-fn explain(shown: &str, error: &ConnectError) -> OpenError {
-    let fix = match error.reason {
-        Reason::Dns => "Check the host in DATABASE_URL, and the resolver of this machine.",
-        Reason::Refused => "Start the server, or correct host and port in DATABASE_URL.",
-        Reason::TimedOut => "Check that host and port are right and no firewall is in between.",
-        Reason::Tls => "Check `sslmode` and `sslrootcert` in DATABASE_URL, and the certificate.",
-        Reason::Auth => "Check user and password in DATABASE_URL, and the server's pg_hba.conf.",
-        Reason::NoDatabase => "Create the database, or correct its name in DATABASE_URL.",
-        Reason::Full => "Raise the server's max_connections, or lower `pool_max` and `lanes`.",
-        Reason::NotReady => "Wait until the server is ready, and start again.",
-        Reason::WrongSession => "Check `target_session_attrs` and the hosts in DATABASE_URL.",
-        Reason::Broken => "Check that a PostgreSQL server is at this address, and its log.",
-    };
-    let why = format!("{}: {} ({})", error.place, error.reason, error.detail);
-    OpenError::new(format!("cannot open {shown}"), why, fix)
+/// In a task of its own: a replica that does not answer is nothing to the primary.
+async fn look_after_replica(engine: Weak<Shared>) {
+    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(engine) = engine.upgrade() else { return };
+        let Some(replica) = engine.replica.as_ref().filter(|_| !*engine.closed.borrow()) else {
+            return;
+        };
+        replica.keep_up(&engine.lanes).await;
+    }
 }

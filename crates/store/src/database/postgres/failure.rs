@@ -136,6 +136,17 @@ pub(super) fn is_stale(error: &Error) -> bool {
     })
 }
 
+/// Whether the statement was given up because somebody else holds a lock (`lock_not_available`).
+/// Nothing of it was kept.
+pub(super) fn is_locked(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|error| error.code().code() == "55P03")
+}
+
+/// Whether the statement was cancelled: by its time limit, or by somebody. Nothing of it was kept.
+pub(super) fn is_cancelled(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|error| error.code().code() == "57014")
+}
+
 /// Whether this connection, and every one that was opened before now, leads to a server that is
 /// going away or is no longer the primary.
 pub(super) fn retires(error: &Error) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{connection::Connection, pool::Pool};
+use super::{connection::Connection, holders::Hold, pool::Pool};
 
 /// How long a connection may take to be well again. What it was doing is cancelled first, so this
 /// is a few round trips.
@@ -20,6 +20,8 @@ pub(super) struct Lease {
     pool: Pool,
     since: Instant,
     state: Soil,
+    /// Who has it; nobody while it is handed over.
+    hold: Option<Hold>,
 }
 
 /// What may be left on the connection.
@@ -35,7 +37,14 @@ enum Soil {
 impl Lease {
     pub(super) fn new(connection: Box<Connection>, pool: Pool) -> Self {
         let since = Instant::now();
-        Self { connection: Some(connection), pool, since, state: Soil::Clean }
+        Self { connection: Some(connection), pool, since, state: Soil::Clean, hold: None }
+    }
+
+    /// Says who has it from now on.
+    pub(super) fn held(mut self, hold: Hold) -> Self {
+        self.since = Instant::now();
+        self.hold = Some(hold);
+        self
     }
 
     pub(super) fn connection(&self) -> Option<&Connection> {
@@ -81,6 +90,8 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         let (pool, since) = (self.pool.clone(), self.since);
+        // It is held until it is well again.
+        let hold = self.hold.take();
         if self.state == Soil::Clean {
             pool.put_back(connection, since);
             return;
@@ -92,6 +103,7 @@ impl Drop for Lease {
             return;
         };
         runtime.spawn(async move {
+            let _hold = hold;
             if connection.is_open() && heal(&connection, busy).await {
                 pool.put_back(connection, since);
             } else {

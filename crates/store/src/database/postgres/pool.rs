@@ -1,4 +1,5 @@
-//! The pool: connections that one transaction at a time has for itself.
+//! The pool: connections that one caller at a time has for itself: a transaction, or a statement
+//! that others should not wait for.
 //!
 //! `open` counts every connection from the moment it is wanted to the moment it is gone, so that
 //! there are never more than `pool_max`. Idle ones are a stack, so that a quiet service keeps few
@@ -12,14 +13,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mainstay_core::Work;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    connection::{Connection, closed},
+    connection::{Connection, Purpose, closed},
     connector::Connector,
+    holders::{Hold, Holders},
     lease::Lease,
 };
-use crate::error::{Cause, StoreError};
+use crate::{
+    database::{Connections, DatabaseOptions},
+    error::{Cause, StoreError},
+};
 
 /// How much of the measured hold time each new measurement makes: 1/8, as a TCP sender smooths its
 /// round-trip time (RFC 6298).
@@ -34,6 +40,7 @@ struct Shared {
     state: Mutex<State>,
     /// How many connections there are, for who waits for their end.
     open: watch::Sender<usize>,
+    holders: Arc<Holders>,
 }
 
 #[derive(Default)]
@@ -60,25 +67,54 @@ enum Next {
 
 impl Pool {
     pub(super) fn new(connector: Arc<Connector>) -> Self {
-        Self(Arc::new(Shared { connector, state: Mutex::default(), open: watch::Sender::new(0) }))
+        let (state, open) = (Mutex::default(), watch::Sender::new(0));
+        Self(Arc::new(Shared { connector, state, open, holders: Arc::default() }))
     }
 
-    /// A connection for the caller alone.
-    pub(super) async fn acquire(&self, deadline: Instant) -> Result<Lease, StoreError> {
-        let answer = match self.enter()? {
-            Ok(lease) => return Ok(lease),
+    pub(super) fn options(&self) -> &DatabaseOptions {
+        &self.0.connector.options
+    }
+
+    /// A connection for the caller alone. Waits as long as the options allow, and no longer than
+    /// somebody waits for what is worked for.
+    pub(super) async fn acquire(&self) -> Result<Lease, StoreError> {
+        let begun = Instant::now();
+        let left = Work::time_left();
+        let answer = match self.enter(left)? {
+            Ok(lease) => return Ok(lease.held(Hold::new(&self.0.holders))),
             Err(answer) => answer,
         };
-        match tokio::time::timeout_at(deadline.into(), answer).await {
-            Ok(Ok(answered)) => answered,
+        let patience = left.unwrap_or(Duration::MAX).min(self.options().acquire_timeout);
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(answered)) => Ok(answered?.held(Hold::new(&self.0.holders))),
             Ok(Err(_)) => Err(closed()),
-            Err(_) => Err(self.0.connector.obstacle().unwrap_or_else(|| self.exhausted())),
+            Err(_) => {
+                let obstacle = self.0.connector.obstacle();
+                Err(obstacle.unwrap_or_else(|| self.exhausted(begun.elapsed())))
+            }
         }
     }
 
-    /// A connection that is free, or a place in the queue.
+    /// What there is and who has it; of the lanes nothing.
+    pub(super) fn connections(&self) -> Connections {
+        let holders = self.0.holders.list();
+        let state = self.state();
+        Connections {
+            lanes_busy: 0,
+            lanes_waiting: 0,
+            pool_max: self.options().pool_max,
+            pool_open: state.open,
+            pool_idle: state.idle.len(),
+            pool_waiting: state.waiting.iter().filter(|waiting| !waiting.is_closed()).count(),
+            holders,
+        }
+    }
+
+    /// A connection that is free, or a place in the queue; refused at once where waiting is of no
+    /// use, because the wait is longer than allowed or would leave no time to use the connection.
     fn enter(
         &self,
+        left: Option<Duration>,
     ) -> Result<Result<Lease, oneshot::Receiver<Result<Lease, StoreError>>>, StoreError> {
         let options = &self.0.connector.options;
         let mut state = self.state();
@@ -95,15 +131,20 @@ impl Pool {
         state.open -= dropped.len();
         let full = state.open >= options.pool_max;
         if full {
-            let served = state.hold.mul_f64((state.waiting.len() + 1) as f64);
-            let expected = served.div_f64(options.pool_max as f64);
-            if expected > options.acquire_timeout || state.waiting.len() >= options.write_queue_max
-            {
-                let waiting = state.waiting.len();
+            let waiting = state.waiting.len();
+            let hold = state.hold;
+            let wait = hold.mul_f64((waiting + 1) as f64).div_f64(options.pool_max as f64);
+            let is_too_long = wait > options.acquire_timeout
+                || left.is_some_and(|left| wait + hold > left)
+                || waiting >= options.write_queue_max;
+            if is_too_long {
+                drop(state);
                 return Err(StoreError::Overloaded(Cause::text(format!(
-                    "{waiting} transactions wait for {} connections, and each holds one for {} ms",
+                    "{waiting} callers wait for {} connections, and each holds one for {} ms; \
+                     held by {}",
                     options.pool_max,
-                    state.hold.as_millis(),
+                    hold.as_millis(),
+                    self.0.holders.longest(),
                 ))));
             }
         }
@@ -121,15 +162,14 @@ impl Pool {
         Ok(Err(answer))
     }
 
-    fn exhausted(&self) -> StoreError {
-        let options = &self.0.connector.options;
-        let state = self.state();
+    fn exhausted(&self, waited: Duration) -> StoreError {
+        let Connections { pool_max, pool_open, pool_idle, pool_waiting, .. } = self.connections();
         StoreError::Overloaded(Cause::text(format!(
-            "no connection came free in {} ms: {} of {} are in use, {} wait",
-            options.acquire_timeout.as_millis(),
-            state.open - state.idle.len(),
-            options.pool_max,
-            state.waiting.len(),
+            "no connection came free in {} ms: {} of {pool_max} are in use, {pool_waiting} wait; \
+             held by {}",
+            waited.as_millis(),
+            pool_open - pool_idle,
+            self.0.holders.longest(),
         )))
     }
 
@@ -138,7 +178,7 @@ impl Pool {
     fn open_one(&self) {
         let pool = self.clone();
         tokio::spawn(async move {
-            match pool.0.connector.connect().await {
+            match pool.0.connector.connect(Purpose::Exclusive).await {
                 Ok(connection) => pool.put(Box::new(connection)),
                 Err(error) => pool.not_opened(&error),
             }

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use mainstay_core::Work;
+
 use super::{
-    connection::{Connection, closed, millis},
+    connection::{Connection, closed},
     failure::{self, Step},
     keyword::{self, Access},
     lease::Lease,
@@ -57,10 +59,10 @@ impl PostgresTransaction {
         let deadline = Instant::now() + options.acquire_timeout;
         let mut failure = closed();
         for _ in 0..DEAD_MAX {
-            let mut lease = pool.acquire(deadline).await?;
+            let mut lease = pool.acquire().await?;
             lease.soil();
             let left = deadline.saturating_duration_since(Instant::now()).max(BEGIN_MIN);
-            match begin_on(&lease, limits, left).await {
+            match begin_on(&lease, left).await {
                 Ok(()) => {
                     lease.rest();
                     let now = Instant::now();
@@ -155,16 +157,12 @@ impl PostgresTransaction {
     }
 }
 
-async fn begin_on(lease: &Lease, limits: Limits, patience: Duration) -> Result<(), StoreError> {
+async fn begin_on(lease: &Lease, patience: Duration) -> Result<(), StoreError> {
     let connection = lease.connection().ok_or_else(closed)?;
-    let beginning = async {
-        if connection.mode().pooled {
-            connection.begin_with_limits(millis(limits.statement), millis(limits.idle)).await
-        } else {
-            connection.command("BEGIN").await
-        }
-    };
-    if let Ok(result) = tokio::time::timeout(patience, beginning).await {
+    let mut limits = connection.mode().limits;
+    // No statement is of use to anybody for longer.
+    limits.statement = limits.statement.min(Work::time_left().unwrap_or(Duration::MAX));
+    if let Ok(result) = tokio::time::timeout(patience, connection.begin(&limits)).await {
         return result;
     }
     // Nobody knows what is on the other side; the next try gets another connection.
@@ -177,7 +175,8 @@ async fn run_on(
     sql: &'static str,
     params: &[Value],
 ) -> Result<Outcome, StoreError> {
-    let prepared = connection.prepare(sql).await?;
+    let prepared = connection.prepare(sql).await;
+    let prepared = prepared.map_err(|error| connection.failed(&error, sql, Step::Prepare))?;
     let result = connection.run(sql, prepared.as_ref(), params).await;
     result.map_err(|error| {
         if failure::is_stale(&error) {

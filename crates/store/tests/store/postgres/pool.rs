@@ -1,8 +1,11 @@
 //! The pool: as many connections as allowed, handed over in order, and never a bad one.
 
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
 
-use mainstay_core::{Health, HealthCheck};
+use mainstay_core::{Health, HealthCheck, Work};
 use mainstay_store::{Database, DatabaseOptions, StoreError, Transaction, params};
 
 use super::fixture::{Fixture, at, open};
@@ -117,6 +120,72 @@ async fn a_queue_that_cannot_be_served_in_time_is_refused_at_once() {
     assert!(matches!(second, Some(StoreError::Overloaded(_))), "{second:?}");
     assert!(begun.elapsed() < SHORT, "{:?}", begun.elapsed());
     assert!(first.await.expect("no panic").is_some(), "waited, and had no luck either");
+}
+
+#[tokio::test]
+async fn who_holds_the_connections_is_told() {
+    let options =
+        DatabaseOptions { pool_max: 2, acquire_timeout: SHORT, ..DatabaseOptions::default() };
+    let fixture = Fixture::with(options).await;
+    let work = Work { deadline: Instant::now() + Duration::from_mins(1), name: "GET /slow".into() };
+    let first = work.clone().scope(fixture.db.begin()).await.expect("begins");
+    let second = fixture.db.begin().await.expect("begins");
+    let refused = fixture.db.begin().await.expect_err("there is no other");
+    let cause = refused.source().expect("a cause").to_string();
+    for part in ["2 of 2 are in use", "GET /slow (1, up to", "no request (1, up to"] {
+        assert!(cause.contains(part), "{cause}");
+    }
+    let told = fixture.db.connections().expect("a server's");
+    assert_eq!((told.pool_max, told.pool_open, told.pool_idle, told.pool_waiting), (2, 2, 0, 0));
+    let names: Vec<_> = told.holders.iter().map(|h| (h.name.to_string(), h.count)).collect();
+    assert_eq!(names, [("GET /slow".to_owned(), 1), ("no request".to_owned(), 1)]);
+    first.rollback().await.expect("is undone");
+    second.rollback().await.expect("is undone");
+    let told = fixture.db.connections().expect("a server's");
+    assert!(told.holders.is_empty() && told.pool_idle == 2, "{told:?}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_connection_beyond_the_deadline() {
+    let options = DatabaseOptions { pool_max: 1, ..DatabaseOptions::default() };
+    let fixture = Fixture::with(options).await;
+    let begin_within = |left: Duration| {
+        Work { deadline: Instant::now() + left, name: "GET /it".into() }.scope(fixture.db.begin())
+    };
+    let held = fixture.db.begin().await.expect("begins");
+    let begun = Instant::now();
+    let refused = begin_within(SHORT).await.err();
+    assert!(matches!(refused, Some(StoreError::Overloaded(_))), "{refused:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    held.rollback().await.expect("is undone");
+    // Now it is known how long a connection is held: longer than there is time.
+    let mut slow = fixture.db.begin().await.expect("begins");
+    slow.query::<()>("SELECT pg_sleep(1.5)", params![]).await.expect("sleeps");
+    slow.rollback().await.expect("is undone");
+    let _held = fixture.db.begin().await.expect("begins");
+    let begun = Instant::now();
+    let refused = begin_within(SHORT).await.err();
+    assert!(matches!(refused, Some(StoreError::Overloaded(_))), "{refused:?}");
+    assert!(begun.elapsed() < SHORT / 2, "refused at once: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn the_server_stops_a_statement_when_its_request_has_no_time_left() {
+    let fixture = Fixture::new().await;
+    let limit = "SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'";
+    let within = async {
+        let mut tx = fixture.db.begin().await.expect("begins");
+        let (limit,): (i64,) = tx.query_one(limit, params![]).await.expect("is read");
+        let late = tx.query::<()>("SELECT pg_sleep(60)", params![]).await;
+        assert!(matches!(late, Err(StoreError::TimedOut(_))), "{late:?}");
+        limit
+    };
+    let work = Work { deadline: Instant::now() + SHORT, name: "GET /it".into() };
+    let during = work.scope(within).await;
+    assert!(during <= SHORT.as_millis() as i64, "{during}");
+    let mut tx = fixture.db.begin().await.expect("begins");
+    let (after,): (i64,) = tx.query_one(limit, params![]).await.expect("is read");
+    assert_eq!(after, 5000, "as configured, on the same connection");
 }
 
 #[tokio::test]

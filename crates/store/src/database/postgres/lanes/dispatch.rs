@@ -1,0 +1,203 @@
+//! Statements through the lanes, and the connections behind them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio_postgres::Error;
+
+use super::{
+    lane::{Lane, Place},
+    queue::{HELD_UP, Queue},
+    sent::Sent,
+};
+use crate::{
+    database::{
+        Outcome,
+        postgres::{
+            connection::{Connection, Purpose, closed},
+            connector::Connector,
+            failure::{self, Step},
+            interrupt::Sending,
+            session::{GRACE, NO_ANSWER},
+            slow::SlowStatements,
+        },
+    },
+    error::StoreError,
+    value::Value,
+};
+
+/// The handle; clones share the connections.
+#[derive(Clone)]
+pub(in crate::database::postgres) struct Lanes(Arc<Shared>);
+
+struct Shared {
+    connector: Arc<Connector>,
+    queue: Queue,
+    slow: Arc<SlowStatements>,
+    closed: AtomicBool,
+}
+
+/// What has become of a statement.
+pub(in crate::database::postgres) enum Ran {
+    Answered(Result<Outcome, StoreError>),
+    /// It has had no effect, and these are its parameters: it needs a connection for itself.
+    HandedBack(Vec<Value>),
+}
+
+impl Lanes {
+    pub(in crate::database::postgres) fn new(
+        connector: Arc<Connector>,
+        slow: Arc<SlowStatements>,
+    ) -> Self {
+        let queue = Queue::new(&connector.options);
+        Self(Arc::new(Shared { connector, queue, slow, closed: AtomicBool::new(false) }))
+    }
+
+    /// Gives the first lane its connection.
+    pub(in crate::database::postgres) fn begin_with(&self, connection: Connection) {
+        if let Some(lane) = self.0.queue.lanes.first() {
+            lane.replace(Some(Arc::new(connection)));
+        }
+    }
+
+    /// Runs a statement, on a lane that knows all that was committed until `as_of` if the lanes
+    /// lead to a server that follows another.
+    pub(in crate::database::postgres) async fn run(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+        as_of: Option<Instant>,
+    ) -> Ran {
+        if self.0.slow.contains(sql) {
+            return Ran::HandedBack(params);
+        }
+        if self.0.closed.load(Ordering::Relaxed) {
+            return Ran::Answered(Err(closed()));
+        }
+        match self.0.queue.place(&self.0.connector, as_of).await {
+            Ok(Some(place)) => self.run_at(place, sql, params).await,
+            Ok(None) => Ran::HandedBack(params),
+            Err(error) => Ran::Answered(Err(error)),
+        }
+    }
+
+    async fn run_at(&self, place: Place, sql: &'static str, params: Vec<Value>) -> Ran {
+        let (mut place, mut params) = (place, params);
+        let connection = match self.connection(&place.lane, Connection::is_current).await {
+            Ok(connection) => connection,
+            Err(error) => return Ran::Answered(Err(error)),
+        };
+        let mut is_second = false;
+        loop {
+            let preparing = connection.sending();
+            let prepared = match connection.prepare(sql).await {
+                Ok(prepared) => prepared,
+                Err(error) if is_for_elsewhere(&connection, &preparing, &error) => {
+                    return Ran::HandedBack(params);
+                }
+                Err(error) => {
+                    let error = connection.failed(&error, sql, Step::Prepare);
+                    return Ran::Answered(Err(error));
+                }
+            };
+            let sent = Sent::new(connection.clone(), place, sql, prepared, params);
+            let answer = sent.await;
+            let took = answer.place.answered();
+            let error = match answer.result {
+                Ok(outcome) => {
+                    if took > HELD_UP + connection.round_trip() {
+                        self.0.slow.insert(sql);
+                    }
+                    return Ran::Answered(Ok(outcome));
+                }
+                Err(error) => error,
+            };
+            (place, params) = (answer.place, answer.params);
+            // It was refused before it ran, so it may be sent again.
+            if failure::is_stale(&error) && !is_second {
+                connection.forget(sql);
+                is_second = true;
+            } else if answer.is_mistaken || failure::is_locked(&error) {
+                return Ran::HandedBack(params);
+            } else {
+                return Ran::Answered(Err(connection.failed(&error, sql, Step::Run)));
+            }
+        }
+    }
+
+    /// The lane's connection, if it is acceptable; opens another if it is not.
+    async fn connection(
+        &self,
+        lane: &Arc<Lane>,
+        accept: fn(&Connection) -> bool,
+    ) -> Result<Arc<Connection>, StoreError> {
+        if let Some(connection) = lane.connection(accept) {
+            return Ok(connection);
+        }
+        let opening = lane.opening.clone().lock_owned().await;
+        if let Some(connection) = lane.connection(accept) {
+            return Ok(connection);
+        }
+        let (lane, shared) = (lane.clone(), self.0.clone());
+        // In a task of its own: a caller that goes away would take the handshake with it.
+        let opened = tokio::spawn(async move {
+            let _opening = opening;
+            let connection = Arc::new(shared.connector.connect(Purpose::Lane).await?);
+            // Its last statement ends it.
+            drop(lane.replace(Some(connection.clone())));
+            if shared.closed.load(Ordering::Relaxed) {
+                drop(lane.replace(None));
+            }
+            Ok(connection)
+        });
+        opened.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Opens what is not open, and ends a connection whose oldest statement has outlived the
+    /// server's own time limit: nobody is there any more.
+    pub(in crate::database::postgres) async fn keep_up(&self) {
+        let stuck = self.0.connector.options.statement_timeout + GRACE;
+        for lane in &self.0.queue.lanes {
+            if let Some(dead) = lane.take_stuck(stuck) {
+                dead.abort(NO_ANSWER);
+            }
+            if !self.0.closed.load(Ordering::Relaxed) {
+                // One that is merely old serves until another is there. Nobody waits for this, and
+                // who needs it is told.
+                let _ = self.connection(lane, Connection::is_fit).await;
+            }
+        }
+    }
+
+    /// Those that are open.
+    pub(in crate::database::postgres) fn connections(
+        &self,
+    ) -> impl Iterator<Item = Arc<Connection>> {
+        self.0.queue.lanes.iter().filter_map(|lane| lane.connection(Connection::is_current))
+    }
+
+    /// How many statements are under way, and how many wait.
+    pub(in crate::database::postgres) fn load(&self) -> (usize, usize) {
+        self.0.queue.load()
+    }
+
+    /// Refuses new statements, and returns when those that wait have been answered.
+    pub(in crate::database::postgres) async fn close(&self) {
+        let shared = &self.0;
+        shared.closed.store(true, Ordering::Relaxed);
+        shared.queue.emptied().await;
+        for lane in &shared.queue.lanes {
+            drop(lane.replace(None));
+        }
+    }
+}
+
+/// Whether a statement that could not be prepared may be on a connection of its own.
+fn is_for_elsewhere(connection: &Connection, sending: &Sending, error: &Error) -> bool {
+    failure::is_locked(error) || connection.is_mistaken(sending, error)
+}

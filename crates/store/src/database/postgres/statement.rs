@@ -1,0 +1,135 @@
+//! Statements on a connection: prepared once, run, and their rows read.
+
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{MutexGuard, PoisonError},
+};
+
+use futures_util::TryStreamExt;
+use tokio_postgres::{Error, RowStream, Statement, types::Type};
+
+use super::{
+    connection::Connection,
+    keyword,
+    value::{Bound, Cell, Plain},
+};
+use crate::{
+    database::Outcome,
+    row::{Columns, Row},
+    value::Value,
+};
+
+/// Those that are prepared, by their text.
+pub(super) type Statements = HashMap<&'static str, Prepared, foldhash::fast::RandomState>;
+
+/// A statement that the server has understood.
+#[derive(Clone)]
+pub(super) struct Prepared {
+    statement: Statement,
+    columns: Columns,
+}
+
+impl Connection {
+    /// Prepares the statement, or finds it prepared; `None` where statements have no names.
+    pub(super) async fn prepare(&self, sql: &'static str) -> Result<Option<Prepared>, Error> {
+        if !self.mode().named {
+            return Ok(None);
+        }
+        if let Some(prepared) = self.statements().get(sql) {
+            return Ok(Some(prepared.clone()));
+        }
+        let statement = self.client.prepare(sql).await?;
+        let prepared = Prepared { columns: columns(&statement), statement };
+        self.statements().insert(sql, prepared.clone());
+        Ok(Some(prepared))
+    }
+
+    /// Forgets a prepared statement that the server no longer has.
+    pub(super) fn forget(&self, sql: &'static str) {
+        let forgotten = self.statements().remove(sql);
+        // Its drop sends a message, and takes the driver's locks.
+        drop(forgotten);
+    }
+
+    /// Runs a statement to its end. It is sent when the future is first polled.
+    pub(super) async fn run(
+        &self,
+        sql: &'static str,
+        prepared: Option<&Prepared>,
+        params: &[Value],
+    ) -> Result<Outcome, Error> {
+        if let Some(prepared) = prepared {
+            let params = params.iter().map(Bound);
+            let rows = self.client.query_raw(&prepared.statement, params).await?;
+            collect(rows, Some(&prepared.columns), sql).await
+        } else {
+            let params = params.iter().map(|value| (Plain(value), Type::UNKNOWN));
+            collect(self.client.query_typed_raw(sql, params).await?, None, sql).await
+        }
+    }
+
+    /// Runs a statement that is a transaction of its own, within the time limits. All of it is sent
+    /// when the future is first polled.
+    pub(super) async fn run_alone(
+        &self,
+        sql: &'static str,
+        prepared: Option<&Prepared>,
+        params: &[Value],
+    ) -> Result<Outcome, Error> {
+        let mode = self.mode();
+        if !mode.pooled {
+            return self.run(sql, prepared, params).await;
+        }
+        // Behind a pooler the session is another's the moment after, so limits go with the
+        // statement, and end with it.
+        let first = mode.limits.begin();
+        let (begun, ran, ended) = tokio::join!(
+            biased;
+            self.client.batch_execute(&first),
+            self.run(sql, prepared, params),
+            self.client.batch_execute("COMMIT"),
+        );
+        begun?;
+        let outcome = ran?;
+        ended?;
+        Ok(outcome)
+    }
+
+    fn statements(&self) -> MutexGuard<'_, Statements> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn columns(statement: &Statement) -> Columns {
+    statement.columns().iter().map(|column| column.name().into()).collect()
+}
+
+async fn collect(
+    stream: RowStream,
+    columns: Option<&Columns>,
+    sql: &'static str,
+) -> Result<Outcome, Error> {
+    let mut stream = pin!(stream);
+    let mut columns = columns.cloned();
+    let mut rows = Vec::new();
+    // The rest of the stream is read even after a cell that cannot be: the answer is the server's
+    // only when the transaction around the statement has ended.
+    let mut unread = None;
+    while let Some(row) = stream.try_next().await? {
+        let columns = columns.get_or_insert_with(|| {
+            row.columns().iter().map(|column| column.name().into()).collect()
+        });
+        let values: Result<Vec<_>, _> =
+            (0..row.len()).map(|index| row.try_get(index).map(|Cell(value)| value)).collect();
+        match values {
+            Ok(values) => rows.push(Row::new(columns.clone(), values)),
+            Err(error) => unread = unread.or(Some(error)),
+        }
+    }
+    let changed = stream.rows_affected().filter(|_| keyword::counts_changes(sql)).unwrap_or(0);
+    match unread {
+        Some(error) => Err(error),
+        None => Ok(Outcome { rows, changed }),
+    }
+}
