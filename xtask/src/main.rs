@@ -13,7 +13,7 @@ mod workspace;
 
 use anyhow::{Result, bail};
 
-use crate::{suite::Extent, workspace::Workspace};
+use crate::{setup::Unreachable, suite::Extent, workspace::Workspace};
 
 const HELP: &str = include_str!("help.txt");
 
@@ -29,7 +29,7 @@ fn main() -> Result<()> {
         ["fuzz-contract", rest @ ..] => contract::command(&workspace, rest),
         ["fuzz", rest @ ..] => fuzz::command(&workspace, rest),
         ["bench", rest @ ..] => workspace.run(&[&["bench/run.sh"], rest].concat()),
-        ["deny"] => setup::deny(&workspace),
+        ["deny"] => setup::deny(&workspace, Unreachable::Fails),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

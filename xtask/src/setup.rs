@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::workspace::{Workspace, finish};
 
@@ -34,6 +34,13 @@ const CARGO_FUZZ: Need = Need {
     name: "cargo-fuzz",
     present: &["cargo", "fuzz", "--version"],
     install: &["cargo", "install", "cargo-fuzz", "--locked", "--version", "0.13.2"],
+};
+
+/// The version this repository's `deny.toml` was written against.
+const CARGO_DENY: Need = Need {
+    name: "cargo-deny",
+    present: &["cargo", "deny", "--version"],
+    install: &["cargo", "install", "cargo-deny", "--locked", "--version", "0.20.2"],
 };
 
 /// libFuzzer is C++, which cargo-fuzz compiles.
@@ -177,10 +184,21 @@ pub(crate) fn schemathesis(workspace: &Workspace) -> Result<PathBuf> {
     Ok(home.join("bin").join("schemathesis"))
 }
 
-/// Runs cargo-deny where somebody has installed it. It needs the network, so `test` leaves it out.
-pub(crate) fn deny(workspace: &Workspace) -> Result<()> {
-    if !workspace.succeeds(&["cargo", "deny", "--version"]) {
-        bail!("cargo-deny is not installed; install it with `cargo install cargo-deny --locked`");
+/// What happens where the database of advisories cannot be fetched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreachable {
+    Fails,
+    IsSaid,
+}
+
+/// Holds the dependencies against `deny.toml`, and against the advisories, which are fetched.
+pub(crate) fn deny(workspace: &Workspace, unreachable: Unreachable) -> Result<()> {
+    CARGO_DENY.require(workspace)?;
+    workspace.run(&["cargo", "deny", "check", "bans", "licenses", "sources"])?;
+    if unreachable == Unreachable::IsSaid && !workspace.succeeds(&["cargo", "deny", "fetch", "db"])
+    {
+        println!("left out: the advisories, whose database cannot be fetched here");
+        return Ok(());
     }
-    workspace.run(&["cargo", "deny", "check"])
+    workspace.run(&["cargo", "deny", "check", "advisories"])
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask test`: every check there is, in one order, stopping at the first that fails.
-//! `--full` adds what tries new inputs and takes minutes.
+//! `--full` adds what needs the network, and what tries new inputs and takes minutes.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     contract, coverage, fuzz,
-    setup::{self, Runner},
+    setup::{self, Runner, Unreachable},
     workspace::{Workspace, empty, finish},
 };
 
@@ -92,6 +92,7 @@ fn more_steps(workspace: &Workspace) -> Result<()> {
         let line = ["cargo", "test", "--workspace", "--test", "store", "postgres::dropping::"];
         finish(workspace.command(&line).env("MAINSTAY_TEST_DROPS", DROPS))
     })?;
+    step("dependencies", || setup::deny(workspace, Unreachable::IsSaid))?;
     step("contract fuzzing", || contract::fuzz(workspace, contract::SEED))?;
     step("fuzzing", || fuzz::all(workspace, FUZZ_SECONDS))
 }

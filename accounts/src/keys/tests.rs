@@ -9,14 +9,13 @@ use mainstay::{
     core::{Pii, Timestamp},
     tokens::TokenHash,
 };
-use mainstay_testing::{ManualClock, TestDatabase};
 
 use super::{
     error::CreateError,
     model::{KEYS_MAX, Key, KeyId, KeyName, NewKey, Scope},
     repository::{Answer, Repository, sql},
 };
-use crate::users::{self, UserId, Users};
+use crate::users::{self, UserId};
 
 /// Keys in memory; those of a removed user are not there.
 pub(super) struct InMemory {
@@ -89,27 +88,16 @@ impl Repository for InMemory {
 }
 
 /// Users and their keys, kept in one place.
-pub(super) struct Place {
-    pub(super) users: Users,
-    pub(super) keys: Arc<dyn Repository>,
-    pub(super) clock: ManualClock,
-    _database: Option<TestDatabase>,
-}
+pub(super) type Place = users::Place<dyn Repository>;
 
 pub(super) fn in_memory() -> Place {
-    let clock = ManualClock::new();
-    let kept = Arc::new(users::InMemory::default());
-    let users = Users::new(kept.clone(), users::passwords(), Arc::new(clock.clone()));
-    let keys = Arc::new(InMemory { users: kept, keys: Mutex::default() });
-    Place { users, keys, clock, _database: None }
+    Place::in_memory(|users| Arc::new(InMemory { users, keys: Mutex::default() }))
 }
 
-pub(super) async fn in_database() -> Place {
-    let clock = ManualClock::new();
-    let (place, database) = users::open_database().await;
-    let kept = users::sql(database.clone());
-    let users = Users::new(kept, users::passwords(), Arc::new(clock.clone()));
-    Place { users, keys: sql(database), clock, _database: Some(place) }
+/// Holds each kind of repository against the same property.
+pub(super) async fn on_each(property: impl AsyncFn(Place)) {
+    property(in_memory()).await;
+    property(Place::in_database(sql).await).await;
 }
 
 /// A key for ten days.

@@ -6,14 +6,13 @@ use std::{
 };
 
 use mainstay::{core::Timestamp, tokens::TokenHash};
-use mainstay_testing::{ManualClock, TestDatabase};
 
 use super::{
     error::CreateError,
     model::{SESSIONS_MAX, Session, SessionId, Timeouts},
     repository::{Answer, Repository, sql},
 };
-use crate::users::{self, UserId, Users};
+use crate::users::{self, UserId};
 
 /// Sessions in memory; those of a removed user are not there.
 pub(super) struct InMemory {
@@ -116,25 +115,14 @@ pub(super) const TIMEOUTS: Timeouts =
     Timeouts { idle: Duration::from_mins(30), lifetime: Duration::from_hours(14 * 24) };
 
 /// Users and their sessions, kept in one place.
-pub(super) struct Place {
-    pub(super) users: Users,
-    pub(super) sessions: Arc<dyn Repository>,
-    pub(super) clock: ManualClock,
-    _database: Option<TestDatabase>,
-}
+pub(super) type Place = users::Place<dyn Repository>;
 
 pub(super) fn in_memory() -> Place {
-    let clock = ManualClock::new();
-    let kept = Arc::new(users::InMemory::default());
-    let users = Users::new(kept.clone(), users::passwords(), Arc::new(clock.clone()));
-    let sessions = Arc::new(InMemory { users: kept, sessions: Mutex::default() });
-    Place { users, sessions, clock, _database: None }
+    Place::in_memory(|users| Arc::new(InMemory { users, sessions: Mutex::default() }))
 }
 
-pub(super) async fn in_database() -> Place {
-    let clock = ManualClock::new();
-    let (place, database) = users::open_database().await;
-    let kept = users::sql(database.clone());
-    let users = Users::new(kept, users::passwords(), Arc::new(clock.clone()));
-    Place { users, sessions: sql(database), clock, _database: Some(place) }
+/// Holds each kind of repository against the same property.
+pub(super) async fn on_each(property: impl AsyncFn(Place)) {
+    property(in_memory()).await;
+    property(Place::in_database(sql).await).await;
 }

@@ -23,4 +23,4 @@ pub(crate) use wire::{NAME_MESSAGE, NAME_PATTERN, admin};
 #[cfg(test)]
 pub(crate) use model::{NewUser, PasswordChange};
 #[cfg(test)]
-pub(crate) use tests::{InMemory, PASSWORD, open_database, passwords, person};
+pub(crate) use tests::{InMemory, PASSWORD, Place, person};

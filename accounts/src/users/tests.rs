@@ -1,9 +1,9 @@
 //! What the tests of this module and of its neighbours share: users kept in memory, an empty
-//! database, and somebody to register.
+//! database, what belongs to users in either, and somebody to register.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use mainstay::{
@@ -12,7 +12,7 @@ use mainstay::{
     passwords::{PasswordCost, PasswordHash, PasswordOptions, Passwords},
     store::{Database, DatabaseOptions},
 };
-use mainstay_testing::TestDatabase;
+use mainstay_testing::{ManualClock, TestDatabase};
 
 use crate::Accounts;
 
@@ -22,7 +22,8 @@ use super::{
         Account, Attempt, Email, Failures, NewUser, Position, TargetKey, User, UserId, UserName,
         Version,
     },
-    repository::{Answer, Repository},
+    repository::{Answer, Repository, sql},
+    service::Users,
 };
 
 /// The password of everybody whom [`person`] makes.
@@ -54,6 +55,37 @@ pub(crate) async fn open_database() -> (TestDatabase, Database) {
     let database = Database::open(&url, &DatabaseOptions::default()).await.expect("opens");
     database.migrate(Accounts::migrations()).up().await.expect("the schema applies");
     (place, database)
+}
+
+/// Users, and what a neighbour of this module keeps about them, in one place.
+pub(crate) struct Place<R: ?Sized> {
+    pub(crate) users: Users,
+    /// The neighbour's repository.
+    pub(crate) kept: Arc<R>,
+    pub(crate) clock: ManualClock,
+    _database: Option<TestDatabase>,
+}
+
+impl<R: ?Sized> Place<R> {
+    pub(crate) fn in_memory(keep: impl FnOnce(Arc<InMemory>) -> Arc<R>) -> Self {
+        let users = Arc::new(InMemory::default());
+        Self::new(users.clone(), keep(users), None)
+    }
+
+    pub(crate) async fn in_database(keep: impl FnOnce(Database) -> Arc<R>) -> Self {
+        let (place, database) = open_database().await;
+        Self::new(sql(database.clone()), keep(database), Some(place))
+    }
+
+    fn new(users: Arc<dyn Repository>, kept: Arc<R>, database: Option<TestDatabase>) -> Self {
+        let clock = ManualClock::new();
+        let users = Users::new(users, passwords(), Arc::new(clock.clone()));
+        Self { users, kept, clock, _database: database }
+    }
+
+    pub(crate) async fn register(&self, email: &str) -> User {
+        self.users.create(person(email)).await.expect("a free address")
+    }
 }
 
 /// Users in memory. Every operation yields first, as one on a real store does, so that tests meet

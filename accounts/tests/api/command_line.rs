@@ -195,6 +195,10 @@ fn a_promotion_says_what_it_needs() {
     let unreachable = promote(url);
     check(&unreachable, 1, &["error: cannot open postgres://ada:", "why: ", "fix: "]);
     assert!(!unreachable.stderr.contains("hunter2"), "{}", unreachable.stderr);
+    let told = run_in(folder.path(), &["promote", "--to", "-"], &[], &format!("{url}\r\n"));
+    assert_eq!((told.code, told.stderr), (unreachable.code, unreachable.stderr), "the same");
+    let silent = run_in(folder.path(), &["promote", "--to", "-"], &[], "");
+    check(&silent, 1, &["error: the address of the target cannot be used"]);
     let itself = promote("sqlite:other.db");
     check(&itself, 1, &["it goes from SQLite to PostgreSQL"]);
 }

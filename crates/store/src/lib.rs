@@ -14,7 +14,8 @@ mod value;
 
 pub use database::{
     BackupError, BackupProgress, BoundedStaleness, Connections, Database, DatabaseOptions,
-    DatabaseUrl, Diagnosis, Engine, Holder, Server, StatementMode, Transaction, UrlError,
+    DatabaseUrl, Diagnosis, Engine, Holder, PgBouncer, Pooler, Server, StatementMode, Transaction,
+    UrlError,
 };
 pub use error::{
     Cause, Explanation, INTERNAL, OpenError, ResultExt, STORE_OVERLOADED, STORE_UNAVAILABLE,

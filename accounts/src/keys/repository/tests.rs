@@ -10,32 +10,22 @@ use mainstay::{
 use super::{
     super::{
         model::NewKey,
-        tests::{Place, in_database, in_memory, wanted},
+        tests::{Place, on_each, wanted},
     },
     *,
 };
-use crate::users::{User, person};
-
-/// Holds each kind of repository against the same property.
-async fn on_each(property: impl AsyncFn(Place)) {
-    property(in_memory()).await;
-    property(in_database().await).await;
-}
+use crate::users::User;
 
 impl Place {
-    async fn register(&self, email: &str) -> User {
-        self.users.create(person(email)).await.expect("a free address")
-    }
-
     async fn add(&self, user: &User, new: NewKey) -> (Key, TokenHash) {
         let (key, token) = (Key::new(new, user, self.clock.now()), Token::generate().hash());
-        self.keys.create(&key, token).await.expect("there is room");
+        self.kept.create(&key, token).await.expect("there is room");
         self.clock.advance(Duration::from_millis(1));
         (key, token)
     }
 
     async fn keys_of(&self, user: &User) -> Vec<Key> {
-        self.keys.list(user.id).await.expect("works")
+        self.kept.list(user.id).await.expect("works")
     }
 }
 
@@ -45,10 +35,10 @@ async fn a_key_comes_back_as_it_was_by_its_token_only() {
         let ada = place.register("ada@example.com").await;
         for scopes in [&Scope::ALL[..], &Scope::ALL[..1]] {
             let (key, token) = place.add(&ada, wanted(scopes)).await;
-            assert_eq!(place.keys.find(token).await.expect("works"), Some(key));
+            assert_eq!(place.kept.find(token).await.expect("works"), Some(key));
         }
         let other = Token::generate().hash();
-        assert_eq!(place.keys.find(other).await.expect("works"), None);
+        assert_eq!(place.kept.find(other).await.expect("works"), None);
     })
     .await;
 }
@@ -74,9 +64,9 @@ async fn a_key_is_removed_for_its_owner_or_whoever_may_remove_any() {
         for owner in [Some(ada.id), None] {
             let (key, token) = place.add(&ada, wanted(&Scope::ALL)).await;
             for (user, expected) in [(Some(grace.id), None), (owner, Some(ada.id)), (owner, None)] {
-                assert_eq!(place.keys.delete(key.id, user).await.expect("works"), expected);
+                assert_eq!(place.kept.delete(key.id, user).await.expect("works"), expected);
             }
-            assert_eq!(place.keys.find(token).await.expect("works"), None);
+            assert_eq!(place.kept.find(token).await.expect("works"), None);
         }
     })
     .await;
@@ -88,9 +78,9 @@ async fn keys_end_with_their_user_and_none_is_made_without() {
         let ada = place.register("ada@example.com").await;
         let (_, token) = place.add(&ada, wanted(&Scope::ALL)).await;
         place.users.delete(ada.id, Precondition::Absent).await.expect("exists");
-        assert_eq!(place.keys.find(token).await.expect("works"), None);
+        assert_eq!(place.kept.find(token).await.expect("works"), None);
         let key = Key::new(wanted(&Scope::ALL), &ada, place.clock.now());
-        let refused = place.keys.create(&key, Token::generate().hash()).await;
+        let refused = place.kept.create(&key, Token::generate().hash()).await;
         assert!(matches!(refused, Err(CreateError::UserNotFound)), "{refused:?}");
     })
     .await;
@@ -104,7 +94,7 @@ async fn an_account_has_so_many_good_keys_and_no_more() {
             place.add(&ada, wanted(&Scope::ALL)).await;
         }
         let key = Key::new(wanted(&Scope::ALL), &ada, place.clock.now());
-        let refused = place.keys.create(&key, Token::generate().hash()).await;
+        let refused = place.kept.create(&key, Token::generate().hash()).await;
         assert!(matches!(refused, Err(CreateError::TooMany)), "{refused:?}");
         // Those that are no longer good leave room.
         place.clock.advance(Duration::from_hours(240));
@@ -128,7 +118,7 @@ async fn of_two_at_a_time_one_gets_the_last_place() {
         // In the first rounds connections are opened, and nobody meets.
         for _ in 0..10 {
             let attempt = || {
-                let (keys, ada) = (place.keys.clone(), ada.clone());
+                let (keys, ada) = (place.kept.clone(), ada.clone());
                 tokio::spawn(async move {
                     let key = Key::new(wanted(&Scope::ALL), &ada, now);
                     keys.create(&key, Token::generate().hash()).await
@@ -140,7 +130,7 @@ async fn of_two_at_a_time_one_gets_the_last_place() {
             }
             let kept = place.keys_of(&ada).await;
             assert_eq!(kept.len(), KEYS_MAX as usize);
-            let removed = place.keys.delete(kept[0].id, None).await;
+            let removed = place.kept.delete(kept[0].id, None).await;
             assert_eq!(removed.expect("works"), Some(ada.id));
         }
     })

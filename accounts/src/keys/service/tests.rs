@@ -29,7 +29,7 @@ impl Scene {
         let machine = NewUser { password: None, ..person("machine@example.com") };
         let machine = place.users.create(machine).await.expect("a free address");
         let clock = Arc::new(place.clock.clone());
-        let keys = Keys::new(place.keys.clone(), place.users.clone(), clock);
+        let keys = Keys::new(place.kept.clone(), place.users.clone(), clock);
         Self { place, keys, ada, machine }
     }
 

@@ -8,36 +8,26 @@ use mainstay::{
 };
 
 use super::{
-    super::tests::{Place, TIMEOUTS, in_database, in_memory},
+    super::tests::{Place, TIMEOUTS, on_each},
     *,
 };
-use crate::users::{User, person};
-
-/// Holds each kind of repository against the same property.
-async fn on_each(property: impl AsyncFn(Place)) {
-    property(in_memory()).await;
-    property(in_database().await).await;
-}
+use crate::users::User;
 
 fn session_of(user: &User, now: Timestamp) -> Session {
     Session::new(user, "curl".to_owned(), now, TIMEOUTS)
 }
 
 impl Place {
-    async fn register(&self, email: &str) -> User {
-        self.users.create(person(email)).await.expect("a free address")
-    }
-
     async fn log_in(&self, user: &User) -> (Session, TokenHash) {
         let session = session_of(user, self.clock.now());
         let token = Token::generate().hash();
-        self.sessions.create(&session, token).await.expect("the user exists");
+        self.kept.create(&session, token).await.expect("the user exists");
         self.clock.advance(Duration::from_millis(1));
         (session, token)
     }
 
     async fn sessions_of(&self, user: &User) -> Vec<Session> {
-        self.sessions.list(user.id).await.expect("works")
+        self.kept.list(user.id).await.expect("works")
     }
 }
 
@@ -46,9 +36,9 @@ async fn a_session_is_found_by_its_token_only() {
     on_each(async |place| {
         let ada = place.register("ada@example.com").await;
         let (session, token) = place.log_in(&ada).await;
-        assert_eq!(place.sessions.find(token).await.expect("works"), Some(session));
+        assert_eq!(place.kept.find(token).await.expect("works"), Some(session));
         let other = Token::generate().hash();
-        assert_eq!(place.sessions.find(other).await.expect("works"), None);
+        assert_eq!(place.kept.find(other).await.expect("works"), None);
     })
     .await;
 }
@@ -72,10 +62,10 @@ async fn only_ones_own_session_can_be_ended() {
         let ada = place.register("ada@example.com").await;
         let grace = place.register("grace@example.com").await;
         let (session, token) = place.log_in(&ada).await;
-        assert!(!place.sessions.delete(session.id, grace.id).await.expect("works"));
-        assert!(place.sessions.delete(session.id, ada.id).await.expect("works"));
-        assert!(!place.sessions.delete(session.id, ada.id).await.expect("works"));
-        assert_eq!(place.sessions.find(token).await.expect("works"), None);
+        assert!(!place.kept.delete(session.id, grace.id).await.expect("works"));
+        assert!(place.kept.delete(session.id, ada.id).await.expect("works"));
+        assert!(!place.kept.delete(session.id, ada.id).await.expect("works"));
+        assert_eq!(place.kept.find(token).await.expect("works"), None);
     })
     .await;
 }
@@ -88,7 +78,7 @@ async fn ending_all_sessions_ends_nobody_elses() {
         for user in [&ada, &ada, &grace] {
             place.log_in(user).await;
         }
-        place.sessions.delete_all(ada.id).await.expect("works");
+        place.kept.delete_all(ada.id).await.expect("works");
         assert_eq!(place.sessions_of(&ada).await, []);
         assert_eq!(place.sessions_of(&grace).await.len(), 1);
     })
@@ -104,9 +94,9 @@ async fn a_session_ends_by_its_token_or_with_all_but_one() {
         let (other, _) = place.log_in(&ada).await;
         let (_, token) = place.log_in(&ada).await;
         place.log_in(&grace).await;
-        place.sessions.delete_by_token(token).await.expect("works");
+        place.kept.delete_by_token(token).await.expect("works");
         assert_eq!(place.sessions_of(&ada).await, [other, kept.clone()]);
-        place.sessions.delete_others(kept.id, ada.id).await.expect("works");
+        place.kept.delete_others(kept.id, ada.id).await.expect("works");
         assert_eq!(place.sessions_of(&ada).await, [kept]);
         assert_eq!(place.sessions_of(&grace).await.len(), 1);
     })
@@ -119,7 +109,7 @@ async fn sessions_end_with_their_user() {
         let ada = place.register("ada@example.com").await;
         let (_, token) = place.log_in(&ada).await;
         place.users.delete(ada.id, Precondition::Absent).await.expect("exists");
-        assert_eq!(place.sessions.find(token).await.expect("works"), None);
+        assert_eq!(place.kept.find(token).await.expect("works"), None);
     })
     .await;
 }
@@ -130,7 +120,7 @@ async fn a_user_removed_during_log_in_gets_no_session() {
         let ada = place.register("ada@example.com").await;
         place.users.delete(ada.id, Precondition::Absent).await.expect("exists");
         let session = session_of(&ada, place.clock.now());
-        let refused = place.sessions.create(&session, Token::generate().hash()).await;
+        let refused = place.kept.create(&session, Token::generate().hash()).await;
         assert!(matches!(refused, Err(CreateError::InvalidCredentials)), "{refused:?}");
     })
     .await;
@@ -148,7 +138,7 @@ async fn expired_sessions_and_those_of_an_earlier_password_make_room() {
         let present = User { password_version: PasswordVersion(7), ..ada.clone() };
         let (good, _) = place.log_in(&present).await;
         let (graces, _) = place.log_in(&grace).await;
-        place.sessions.make_room(&good).await.expect("works");
+        place.kept.make_room(&good).await.expect("works");
         assert_eq!(place.sessions_of(&ada).await, [good]);
         assert_eq!(place.sessions_of(&grace).await, [graces], "everybody's that have expired");
     })
@@ -163,7 +153,7 @@ async fn the_oldest_sessions_beyond_the_most_make_room() {
         for _ in 0..=SESSIONS_MAX {
             newest.insert(0, place.log_in(&ada).await.0);
         }
-        place.sessions.make_room(&newest[0]).await.expect("works");
+        place.kept.make_room(&newest[0]).await.expect("works");
         newest.truncate(SESSIONS_MAX as usize);
         assert_eq!(place.sessions_of(&ada).await, newest);
     })

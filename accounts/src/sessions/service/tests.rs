@@ -30,7 +30,7 @@ impl Scene {
         let ada = place.users.create(person(EMAIL)).await.expect("a free address");
         let clock = place.clock.clone();
         let shared = Arc::new(clock.clone());
-        let sessions = Sessions::new(place.sessions, place.users.clone(), shared, TIMEOUTS);
+        let sessions = Sessions::new(place.kept, place.users.clone(), shared, TIMEOUTS);
         Self { sessions, users: place.users, clock, ada }
     }
 

@@ -1,10 +1,11 @@
 //! A server that goes away and comes back, one call after the other.
 
 use accounts::Accounts;
-use mainstay_testing::{Durability, Engine, PrivatePostgres, TestApp};
+use mainstay_testing::{Durability, Engine, PrivatePostgres, TestApp, TestDatabase};
 
 use crate::{
     degraded::check,
+    process::run_in,
     support::{Person, assert_outcome, options, registration, until},
 };
 
@@ -29,4 +30,18 @@ async fn a_server_that_is_gone_refuses_and_one_that_is_back_serves() {
     assert_eq!(read.await.json()["email"], ada.email, "what was kept is there");
     let kept = registration(&app, "bob@example.com").send().await;
     assert_outcome(&kept, 201, "", "the refused write was not made, and can be");
+}
+
+#[test]
+fn a_file_becomes_a_database_of_a_server_and_no_argument_has_its_password() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let person = ["admin", "create", "--email", "ada@example.com"];
+    let created = run_in(folder.path(), &person, &[], "correct horse battery");
+    assert_eq!(created.code, Some(0), "{}", created.stderr);
+    let target = TestDatabase::on(Engine::Postgres);
+    let promoted = run_in(folder.path(), &["promote", "--to", "-"], &[], target.url());
+    assert_eq!(promoted.code, Some(0), "{}", promoted.stderr);
+    assert!(promoted.stdout.contains("1 rows, the same on both sides"), "{}", promoted.stdout);
+    assert!(promoted.stdout.contains(":***@"), "{}", promoted.stdout);
+    assert_eq!(target.neighbour().number("SELECT count(*) FROM users WHERE role = 'admin'"), 1);
 }

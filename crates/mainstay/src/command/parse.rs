@@ -63,7 +63,10 @@ fn promote() -> Command {
     let to = Arg::new("to").long("to").value_name("URL").required(true);
     Command::new("promote")
         .about("Copy the embedded database into an empty PostgreSQL, and compare both")
-        .arg(to.help("postgres://user:password@host:port/name"))
+        .arg(to.help(
+            "postgres://user:password@host:port/name; `-` asks for it, or reads it from standard \
+             input: others on this machine can read arguments",
+        ))
 }
 
 fn doctor() -> Command {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::ArgMatches;
-use mainstay_core::{Clock, SystemClock};
+use mainstay_core::{Clock, Secret, SystemClock};
 use mainstay_store::{Database, DatabaseUrl, Engine, PromoteError, PromoteProgress};
 
 use crate::{
@@ -25,16 +25,14 @@ What is different from now on:
   - backups are the server's: `backup` is for SQLite
 ";
 
+/// How to write the address of a target.
+const ADDRESS: &str = "name it as `postgres://user:password@host:port/name`";
+
 pub(super) async fn run<A: Application>(
     framework: &Framework,
     matches: &ArgMatches,
 ) -> Result<String, Failure> {
-    // clap does not let it be left out.
-    let to = matches.get_one::<String>("to").cloned().unwrap_or_default();
-    let to: DatabaseUrl = to.parse().map_err(|error: mainstay_store::UrlError| {
-        let fix = "name it as `postgres://user:password@host:port/name`";
-        Failure::new("the address of the target cannot be used", error.to_string(), fix)
-    })?;
+    let to = target(matches)?;
     let (url, options) = app::database_options::<A>(framework)?;
     if let Some(file) = url.file().filter(|file| !file.exists()) {
         let what = format!("there is no database {}", file.display());
@@ -42,12 +40,8 @@ pub(super) async fn run<A: Application>(
         return Err(Failure::new(what, "nothing has created it yet", fix));
     }
     if to.engine() != Engine::Postgres {
-        let fix = "name it as `postgres://user:password@host:port/name`";
-        return Err(Failure::new(
-            "the database was not promoted",
-            "it goes from SQLite to PostgreSQL",
-            fix,
-        ));
+        let what = "the database was not promoted";
+        return Err(Failure::new(what, "it goes from SQLite to PostgreSQL", ADDRESS));
     }
     let target = Database::open(&to, &options).await.map_err(|error| {
         let explained = error.0;
@@ -80,6 +74,23 @@ pub(super) async fn run<A: Application>(
     let _ = writeln!(text, "promoted {url} to {to}; start with DATABASE_URL set to it\n");
     text.push_str(DIFFERENCES);
     Ok(text)
+}
+
+/// The address of the target. Everybody on the machine can read arguments, so one with a password
+/// comes from standard input.
+fn target(matches: &ArgMatches) -> Result<DatabaseUrl, Failure> {
+    // clap does not let it be left out.
+    let to = matches.get_one::<String>("to").cloned().unwrap_or_default();
+    let to = match to.as_str() {
+        "-" => super::read_secret("Address of the target: ").map_err(|error| {
+            Failure::unexpected("cannot read the address of the target", &error)
+        })?,
+        _ => Secret::new(to),
+    };
+    to.reveal().parse().map_err(|error: mainstay_store::UrlError| {
+        let what = "the address of the target cannot be used";
+        Failure::new(what, error.to_string(), ADDRESS)
+    })
 }
 
 /// `users  420 of 1000 rows  2000 rows/s  0 s left`

@@ -1,8 +1,10 @@
 //! What a database says about itself, for whoever looks for trouble before it comes.
 
+use std::time::Duration;
+
 use mainstay_core::Timestamp;
 
-use super::{Database, Engine};
+use super::{Database, Engine, handle::Inner};
 use crate::{
     error::StoreError,
     row::{FromRow, Row},
@@ -34,6 +36,42 @@ pub struct Server {
     pub is_remote: bool,
     /// It follows another server and takes no writes.
     pub is_standby: bool,
+}
+
+/// A pooler between this process and the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pooler {
+    /// It does not show what it is set to, and says why.
+    Opaque(String),
+    /// It does.
+    PgBouncer(PgBouncer),
+}
+
+/// What PgBouncer is set to, for the database and the user of this process. A time limit of `None`
+/// is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PgBouncer {
+    /// `session`, `transaction` or `statement`.
+    pub pool_mode: String,
+    /// `max_client_conn`
+    pub clients_max: i64,
+    /// Sessions of the server in the pool that this process uses: its size and its reserve.
+    pub pool_max: i64,
+    /// Sessions in all pools that lead to the same server, as far as they are in use or written
+    /// down.
+    pub servers_max: i64,
+    /// `max_prepared_statements`; 0 also where it is too old to know it.
+    pub prepared_statements_max: i64,
+    /// How long a query may wait for a session before its client is cut off.
+    pub query_wait_timeout: Option<Duration>,
+    /// How long a query may take before its client is cut off.
+    pub query_timeout: Option<Duration>,
+    /// How long a client may be silent before it is cut off.
+    pub client_idle_timeout: Option<Duration>,
+    /// How long a client may be silent in a transaction before it is cut off.
+    pub idle_transaction_timeout: Option<Duration>,
+    /// How long a transaction may take before its client is cut off.
+    pub transaction_timeout: Option<Duration>,
 }
 
 /// `reserved_connections` exists from PostgreSQL 16 on.
@@ -71,6 +109,15 @@ impl Database {
                 Ok(Diagnosis { version, server: None })
             }
             Engine::Postgres => self.query_one(SERVER, Vec::new()).await,
+        }
+    }
+    /// Looks at the pooler in between; `None` where there is none.
+    ///
+    /// PgBouncer shows its settings to the users in its `stats_users` and `admin_users`.
+    pub async fn pooler(&self) -> Result<Option<Pooler>, StoreError> {
+        match self.inner() {
+            Inner::Sqlite(_) => Ok(None),
+            Inner::Postgres(postgres) => postgres.pooler().await,
         }
     }
 }

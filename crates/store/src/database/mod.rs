@@ -16,7 +16,7 @@ mod url;
 pub use self::{
     bounded_staleness::BoundedStaleness,
     connections::{Connections, Holder},
-    diagnosis::{Diagnosis, Server},
+    diagnosis::{Diagnosis, PgBouncer, Pooler, Server},
     engine::Engine,
     handle::Database,
     options::{DatabaseOptions, StatementMode},

@@ -6,7 +6,6 @@ mod outside;
 mod plan;
 mod postgres;
 mod run;
-mod sql;
 mod sqlite;
 
 use std::{error::Error, fmt};

@@ -15,7 +15,6 @@ use super::{
     file::{Migration, Migrations},
     lint, outside,
     run::{self, CREATE_RECORDS, Record, Records, label},
-    sql,
 };
 use crate::{
     database::{Connection, Engine, Postgres},
@@ -34,10 +33,6 @@ const TRIES_MAX: u32 = 30;
 
 /// The longest pause between two tries; a random part of it is waited, growing from 100 ms.
 const PAUSE_MAX: Duration = Duration::from_millis(1500);
-
-/// First words of statements that would end the migration's transaction.
-const FENCED: &[&str] =
-    &["ABORT", "BEGIN", "COMMIT", "END", "PREPARE", "ROLLBACK", "SAVEPOINT", "START"];
 
 /// How a step ends early.
 pub(super) enum Step {
@@ -158,9 +153,10 @@ async fn try_next(connection: &Connection, migrations: Migrations) -> Result<Don
     // The order counts: another process may hold the advisory lock for as long as its migration
     // takes, and that is no reason to give up.
     let begin = format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; \
+        "BEGIN; {}; SET LOCAL statement_timeout = 0; \
          SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0; \
          SELECT pg_advisory_xact_lock({LOCK_KEY}); SET LOCAL lock_timeout = {}",
+        watch_us(Scope::Transaction),
         LOCK_TIMEOUT.as_millis()
     );
     client.batch_execute(&begin).await?;
@@ -185,6 +181,24 @@ async fn try_next(connection: &Connection, migrations: Migrations) -> Result<Don
     Ok(Done::Applied(report))
 }
 
+/// How long a setting of the server holds.
+#[derive(Clone, Copy)]
+pub(super) enum Scope {
+    Transaction,
+    Session,
+}
+
+/// Has the server look every second whether this process is still there. Otherwise the statement of
+/// a process that was killed runs to its end, however long, with every lock it has. A server that
+/// cannot do this (before 14, or on Windows) does not.
+pub(super) fn watch_us(scope: Scope) -> String {
+    let local = matches!(scope, Scope::Transaction);
+    format!(
+        "DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '1s', {local}); \
+         EXCEPTION WHEN OTHERS THEN NULL; END $$"
+    )
+}
+
 /// What makes the database remember a migration.
 pub(super) fn record_sql(report: &MigrationReport, at: Timestamp) -> String {
     // The table is its own column types' only user, so its text form is not a second format.
@@ -197,11 +211,7 @@ pub(super) fn record_sql(report: &MigrationReport, at: Timestamp) -> String {
 
 /// A migration that ended its transaction would be half applied when it fails.
 fn check_fence(report: &MigrationReport, file: &Migration) -> Result<(), MigrateError> {
-    let ends = sql::statements(file.sql()).into_iter().any(|statement| {
-        let word = sql::first_word(statement);
-        FENCED.iter().any(|fenced| fenced.eq_ignore_ascii_case(word))
-    });
-    if !ends {
+    if !lint::controls_transaction(file.sql()) {
         return Ok(());
     }
     Err(MigrateError::Refused(Explanation {

@@ -77,6 +77,12 @@ impl Step {
     fn explained(self) -> MigrateError {
         let (what, why, fix, error) = match self {
             Self::Refused(error) => return error,
+            Self::Records(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => (
+                "the migrations were not applied".to_owned(),
+                "another process is writing all the time, or migrates".to_owned(),
+                "Run it again when that is done: what is applied then is not applied twice.",
+                error,
+            ),
             Self::Records(error) => (
                 "the migrations cannot be recorded".to_owned(),
                 format!("sqlite says: {error}"),

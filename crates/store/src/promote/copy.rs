@@ -3,6 +3,7 @@
 use super::{
     PromoteError, PromotedTable,
     cells::{Cells, Sum},
+    frame,
     tables::{self, Table, quoted},
     wrong,
 };
@@ -24,7 +25,7 @@ const CREATE_PROGRESS: &str = "CREATE TABLE mainstay_promotion (\
 const IS_BEGUN: &str = "SELECT to_regclass('mainstay_promotion') IS NOT NULL";
 
 /// The name that is noted when the tables are there and empty. No table has it.
-const PREPARED: &str = "";
+pub(super) const PREPARED: &str = "";
 
 /// How far an earlier run has come.
 const KNOWN: &str = "SELECT last, copied FROM mainstay_promotion WHERE name = $1";
@@ -43,7 +44,8 @@ pub(super) async fn count(database: &Database, table: &str) -> Result<u64, Store
     Ok(count.unsigned_abs())
 }
 
-/// Brings an empty target to the schema; leaves one alone that an earlier run has prepared.
+/// Brings an empty target to the schema, without rows and without foreign keys; leaves one alone
+/// that an earlier run has prepared.
 pub(super) async fn prepare(
     target: &Database,
     migrations: Migrations,
@@ -61,17 +63,11 @@ pub(super) async fn prepare(
     }
     let known = target.query_optional::<(i64, i64)>(KNOWN, params![PREPARED]).await?;
     if known.is_some() {
-        return tables::in_order(target).await;
+        return tables::all(target).await;
     }
     target.migrate(migrations).up().await?;
-    let tables = tables::in_order(target).await?;
-    let mut tx = target.begin().await?;
-    // Rows that migrations have put there come from the source as well.
-    for table in tables.iter().rev() {
-        tx.execute(fixed(format!("DELETE FROM {}", quoted(&table.name))), params![]).await?;
-    }
-    tx.execute(NOTE, params![PREPARED, 0, 0]).await?;
-    tx.commit().await?;
+    let tables = tables::all(target).await?;
+    frame::begin(target, &tables).await?;
     Ok(tables)
 }
 
@@ -85,8 +81,9 @@ pub(super) async fn copy(
     let read = fixed(format!(
         "SELECT rowid, {columns} FROM {name} WHERE rowid > $1 ORDER BY rowid LIMIT {BATCH}"
     ));
+    // An id is the one it was, also in a column that the server numbers itself.
     let write = fixed(format!(
-        "INSERT INTO {name} ({columns}) SELECT {columns} FROM \
+        "INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM \
          json_populate_recordset(NULL::{name}, $1::text::json)"
     ));
     let known = target.query_optional(KNOWN, params![table.name.as_str()]).await?;
@@ -144,7 +141,7 @@ async fn sum(database: &Database, table: &Table) -> Result<Sum, PromoteError> {
     }
 }
 
-/// Counts and checksums of both sides; forgets how far the copy was when all are the same.
+/// Counts and checksums of both sides, when all are the same.
 pub(super) async fn compare(
     source: &Database,
     target: &Database,
@@ -166,6 +163,5 @@ pub(super) async fn compare(
         }
         promoted.push(PromotedTable { name: table.name.clone(), rows: ours.rows });
     }
-    target.execute("DROP TABLE mainstay_promotion", params![]).await?;
     Ok(promoted)
 }

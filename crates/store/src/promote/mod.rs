@@ -2,6 +2,7 @@
 
 mod cells;
 mod copy;
+mod frame;
 mod tables;
 
 use crate::{
@@ -60,7 +61,8 @@ fn wrong(why: impl Into<String>, fix: &str) -> PromoteError {
 
 impl Database {
     /// Copies this embedded database into an empty PostgreSQL, table by table, and compares both
-    /// by count and checksum.
+    /// by count and checksum. Meanwhile the target has no foreign keys, so tables may refer to each
+    /// other and to themselves.
     ///
     /// An interrupted copy goes on where it stopped when it is run again. Nobody may write to this
     /// database meanwhile: what is written behind the copy shows as a difference.
@@ -97,6 +99,8 @@ impl Database {
             .await?;
             before += rows;
         }
-        copy::compare(self, target, &tables).await
+        let promoted = copy::compare(self, target, &tables).await?;
+        frame::end(target).await?;
+        Ok(promoted)
     }
 }

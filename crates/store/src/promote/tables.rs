@@ -1,12 +1,11 @@
-//! The tables of the target, parents first.
-
-use std::collections::BTreeSet;
+//! The tables of the target, and what their columns hold.
 
 use super::{PromoteError, cells::Kind, wrong};
 use crate::{database::Database, error::StoreError, params};
 
 /// What is not the service's.
-pub(super) const OWN: [&str; 2] = ["mainstay_migrations", "mainstay_promotion"];
+pub(super) const OWN: [&str; 3] =
+    ["mainstay_migrations", "mainstay_promotion", "mainstay_promotion_keys"];
 
 const TABLES: &str = "SELECT c.relname::text FROM pg_class c \
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') \
@@ -16,10 +15,6 @@ const COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, NULL) FRO
     JOIN pg_class c ON c.oid = a.attrelid \
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = $1 AND a.attnum > 0 \
     AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum";
-
-const REFERENCES: &str = "SELECT child.relname::text, parent.relname::text FROM pg_constraint k \
-    JOIN pg_class child ON child.oid = k.conrelid JOIN pg_class parent ON parent.oid = k.confrelid \
-    WHERE k.contype = 'f' AND k.conrelid <> k.confrelid";
 
 pub(super) struct Table {
     pub(super) name: String,
@@ -44,23 +39,10 @@ pub(super) async fn names(target: &Database) -> Result<Vec<String>, StoreError> 
     Ok(rows.into_iter().map(|(name,)| name).filter(|name| !OWN.contains(&name.as_str())).collect())
 }
 
-/// Every table, after those that it refers to.
-pub(super) async fn in_order(target: &Database) -> Result<Vec<Table>, PromoteError> {
-    let references: Vec<(String, String)> = target.query(REFERENCES, params![]).await?;
-    let mut waiting = names(target).await?;
-    let mut placed = BTreeSet::new();
+/// Every table of the service.
+pub(super) async fn all(target: &Database) -> Result<Vec<Table>, PromoteError> {
     let mut tables = Vec::new();
-    while !waiting.is_empty() {
-        let is_free = |name: &String| {
-            let mut parents = references.iter().filter(|(child, _)| child == name);
-            parents.all(|(_, parent)| placed.contains(parent))
-        };
-        let Some(at) = waiting.iter().position(is_free) else {
-            let why = format!("these tables refer to each other: {}", waiting.join(", "));
-            return Err(wrong(why, "Copy them with a tool that defers constraints."));
-        };
-        let name = waiting.remove(at);
-        placed.insert(name.clone());
+    for name in names(target).await? {
         tables.push(described(target, name).await?);
     }
     Ok(tables)

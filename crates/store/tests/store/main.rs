@@ -8,6 +8,7 @@ mod limiter;
 mod migrations;
 mod opening;
 mod postgres;
+mod process;
 mod reading;
 mod sqlite;
 mod transactions;

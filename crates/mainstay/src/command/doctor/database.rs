@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainstay_core::{Clock, SystemClock, Timestamp};
 use mainstay_store::{Database, Diagnosis, MigrationState, Server};
 
-use super::{Patient, finding::Finding};
+use super::{Patient, finding::Finding, pooler};
 use crate::{
     app::{self, Application, Overrides},
     config::{Fleet, MigrateAtStart},
@@ -48,8 +48,7 @@ async fn facts(patient: &Patient<'_>, database: &Database) -> Vec<Finding> {
     let what = format!("{engine} {version} answers in {:.1} ms", took.as_secs_f64() * 1000.0);
     let mut findings = vec![Finding::ok("database", what)];
     if let Some(server) = server {
-        let connections = patient.options.pool_max + patient.options.lanes;
-        findings.push(fit(&patient.framework.fleet, connections, &server));
+        findings.extend(connections(patient, database, &server).await);
         findings.push(encryption(&server));
         findings.push(skew(before.0, took, server.clock));
         if server.is_standby {
@@ -62,6 +61,19 @@ async fn facts(patient: &Patient<'_>, database: &Database) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether the fleet fits into the server, or into the pooler in between and that into the server.
+async fn connections(patient: &Patient<'_>, database: &Database, server: &Server) -> Vec<Finding> {
+    let of_each = patient.options.pool_max + patient.options.lanes;
+    match database.pooler().await {
+        Ok(Some(found)) => pooler::examine(patient, &found, server),
+        Ok(None) => vec![fit(&patient.framework.fleet, of_each, server)],
+        Err(error) => {
+            let failure = app::Failure::unexpected("the database takes no connection", &error);
+            vec![Finding::failed("connections", &failure)]
+        }
+    }
 }
 
 /// `replicas × (pool + lanes) + reserve ≤ max_connections − reserved`

@@ -5,6 +5,7 @@
 mod database;
 mod finding;
 mod host;
+mod pooler;
 mod timeouts;
 
 #[cfg(test)]

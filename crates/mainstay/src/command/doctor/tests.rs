@@ -3,12 +3,12 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use mainstay_core::Timestamp;
-use mainstay_store::{DatabaseOptions, Server};
+use mainstay_store::{DatabaseOptions, PgBouncer, Pooler, Server, StatementMode};
 
 use super::{
     Patient, database,
     finding::{Finding, Report, Severity},
-    host, timeouts,
+    host, pooler, timeouts,
 };
 use crate::config::{ConfigFile, Framework, Loader, Sources};
 
@@ -59,6 +59,122 @@ fn a_fleet_fits_into_the_server_to_the_last_connection() {
     assert_eq!(fits.what, sum);
     assert_eq!(fit("4", "10").severity, Severity::Error);
     assert_eq!(fit("5", "0").severity, Severity::Error);
+}
+
+/// As a careful operator sets it up for the defaults of a service.
+fn pgbouncer() -> PgBouncer {
+    PgBouncer {
+        pool_mode: "transaction".to_owned(),
+        clients_max: 100,
+        pool_max: 20,
+        servers_max: 20,
+        prepared_statements_max: 0,
+        query_wait_timeout: Some(Duration::from_secs(5)),
+        query_timeout: None,
+        client_idle_timeout: None,
+        idle_transaction_timeout: None,
+        transaction_timeout: None,
+    }
+}
+
+/// What is wrong with a pooler, for so many replicas.
+fn wrong(replicas: &str, options: &DatabaseOptions, found: PgBouncer) -> Vec<(Severity, String)> {
+    let environment = [("MAINSTAY_FLEET__REPLICAS", replicas)];
+    let findings = with_patient(&environment, options, "postgres://h/db", |patient| {
+        pooler::examine(patient, &Pooler::PgBouncer(found), &server())
+    });
+    let wrong = findings.into_iter().filter(|finding| finding.severity != Severity::Ok);
+    wrong.map(|finding| (finding.severity, finding.what)).collect()
+}
+
+/// The same for one replica, as it is by default.
+fn wrong_alone(found: PgBouncer) -> Vec<(Severity, String)> {
+    wrong("1", &DatabaseOptions::default(), found)
+}
+
+#[test]
+fn a_fleet_fits_into_the_pooler_and_that_into_the_server_to_the_last_connection() {
+    let options = DatabaseOptions::default();
+    // 4 x (20 + 2 + 1) clients; 20 + 5 sessions of 97.
+    assert_eq!(wrong("4", &options, pgbouncer()), []);
+    let narrow = wrong("4", &options, PgBouncer { clients_max: 91, ..pgbouncer() });
+    let sum = "4 replicas x (22 connections + 1 probe) = 92, and PgBouncer takes 91 clients";
+    assert_eq!(narrow, [(Severity::Error, sum.to_owned())]);
+    assert_eq!(wrong_alone(PgBouncer { servers_max: 92, ..pgbouncer() }), []);
+    let wide = wrong_alone(PgBouncer { servers_max: 93, ..pgbouncer() });
+    let sum = "PgBouncer may open 93 sessions + 5 for others = 98, and the server has 100 - 3 \
+               reserved = 97 (7 in use now)";
+    assert_eq!(wide, [(Severity::Error, sum.to_owned())]);
+}
+
+#[test]
+fn a_pooler_that_gives_no_session_for_a_transaction_is_named() {
+    let mode =
+        |mode: &str, pool_max| PgBouncer { pool_mode: mode.to_owned(), pool_max, ..pgbouncer() };
+    let statement = wrong_alone(mode("statement", 20));
+    assert_eq!(statement[0].0, Severity::Error, "{statement:?}");
+    let session = wrong_alone(mode("session", 22));
+    assert_eq!((session.len(), session[0].0), (1, Severity::Warning), "{session:?}");
+    let full = wrong_alone(mode("session", 21));
+    let sum = "1 replicas x 22 connections = 22, and the pool has 21 sessions";
+    assert_eq!(full[1], (Severity::Error, sum.to_owned()));
+}
+
+#[test]
+fn named_statements_need_a_pooler_that_keeps_track_of_them() {
+    let named =
+        DatabaseOptions { statement_mode: StatementMode::Named, ..DatabaseOptions::default() };
+    let found = wrong("1", &named, pgbouncer());
+    assert_eq!(found[0].0, Severity::Error, "{found:?}");
+    let tracking = PgBouncer { prepared_statements_max: 100, ..pgbouncer() };
+    assert_eq!(wrong("1", &named, tracking), []);
+}
+
+#[test]
+fn a_pooler_that_cuts_off_before_our_own_limits_is_named() {
+    let queue = |wait| {
+        let found = wrong_alone(PgBouncer { query_wait_timeout: wait, ..pgbouncer() });
+        found.first().map(|(severity, _)| *severity)
+    };
+    let ms = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(queue(ms(1999)), Some(Severity::Error), "the wait for a connection is 2 s");
+    assert_eq!(queue(ms(2000)), None);
+    assert_eq!(queue(ms(10_000)), None, "the deadline");
+    assert_eq!(queue(ms(10_001)), Some(Severity::Warning));
+    assert_eq!(queue(None), Some(Severity::Warning));
+
+    for (name, found) in [
+        ("query_timeout", PgBouncer { query_timeout: ms(5000), ..pgbouncer() }),
+        ("transaction_timeout", PgBouncer { transaction_timeout: ms(5000), ..pgbouncer() }),
+        (
+            "idle_transaction_timeout",
+            PgBouncer { idle_transaction_timeout: ms(1000), ..pgbouncer() },
+        ),
+        ("client_idle_timeout", PgBouncer { client_idle_timeout: ms(1_800_000), ..pgbouncer() }),
+    ] {
+        let wrong = wrong_alone(found);
+        assert_eq!((wrong.len(), wrong[0].0), (1, Severity::Warning), "{name}: {wrong:?}");
+        assert!(wrong[0].1.starts_with(&format!("{name} of PgBouncer (")), "{wrong:?}");
+    }
+    let above = PgBouncer {
+        query_timeout: ms(5001),
+        transaction_timeout: ms(5001),
+        idle_transaction_timeout: ms(1001),
+        client_idle_timeout: ms(1_800_001),
+        ..pgbouncer()
+    };
+    assert_eq!(wrong_alone(above), []);
+}
+
+#[test]
+fn a_pooler_that_shows_nothing_is_said() {
+    let found = with_patient(&[], &DatabaseOptions::default(), "postgres://h/db", |patient| {
+        pooler::examine(patient, &Pooler::Opaque("not allowed, 08P01".to_owned()), &server())
+    });
+    let [found] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(found.severity, Severity::Warning);
+    let told = Report(vec![found.clone()]).to_string();
+    assert!(told.contains("not allowed, 08P01") && told.contains("stats_users"), "{told}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 
 /// Opens connections to one database.
 pub(super) struct Connector {
-    address: Address,
+    pub(super) address: Address,
     pub(super) options: DatabaseOptions,
     /// Rises when the server says that it goes away: older connections are not used again.
     generation: AtomicU64,
@@ -261,13 +261,13 @@ impl Drop for Trial<'_> {
     }
 }
 
-fn failed(place: &str, reason: Reason, detail: &str) -> ConnectError {
+pub(super) fn failed(place: &str, reason: Reason, detail: &str) -> ConnectError {
     ConnectError { place: place.to_owned(), reason, detail: detail.to_owned() }
 }
 
 /// Tells the reasons apart. Before a statement runs no value is on the way, so the server's own
 /// words are kept.
-fn explained(place: &str, error: &tokio_postgres::Error) -> ConnectError {
+pub(super) fn explained(place: &str, error: &tokio_postgres::Error) -> ConnectError {
     let source = std::error::Error::source(error);
     let Some(server) = error.as_db_error() else {
         // The driver keeps the kind to itself and shows it as text.
@@ -292,7 +292,7 @@ fn explained(place: &str, error: &tokio_postgres::Error) -> ConnectError {
     failed(place, reason, &format!("{}, {code}", server.message()))
 }
 
-async fn peers(endpoint: &Endpoint) -> io::Result<Vec<Peer>> {
+pub(super) async fn peers(endpoint: &Endpoint) -> io::Result<Vec<Peer>> {
     match endpoint {
         Endpoint::Unix(path) => Ok(vec![Peer::Unix(path.clone())]),
         Endpoint::Tcp { ip: Some(ip), port, .. } => {

@@ -9,6 +9,7 @@ use std::{
 use super::{
     connection::{Connection, Purpose, closed},
     connector::Connector,
+    console,
     keyword::{self, Access},
     lanes::{Lanes, Ran},
     opening,
@@ -19,7 +20,7 @@ use super::{
     slow::SlowStatements,
 };
 use crate::{
-    database::{Connections, DatabaseOptions, Outcome},
+    database::{Connections, DatabaseOptions, Outcome, Pooler},
     error::{OpenError, StoreError},
     value::Value,
 };
@@ -129,6 +130,19 @@ impl Postgres {
         }
         let connected = self.0.connector.establish(Purpose::Exclusive).await;
         connected.map_err(|error| StoreError::Unavailable(error.into()))
+    }
+
+    /// Whether each transaction on the connection may run in another session of the server.
+    pub(crate) fn is_pooled(connection: &Connection) -> bool {
+        connection.mode().pooled
+    }
+
+    /// What the pooler in between shows of itself; `None` where the server itself answers.
+    pub(crate) async fn pooler(&self) -> Result<Option<Pooler>, StoreError> {
+        if !Self::is_pooled(&self.exclusive().await?) {
+            return Ok(None);
+        }
+        Ok(Some(console::look(&self.0.connector).await))
     }
 
     /// Refuses new work, and returns when what waited has been answered and the connections are

@@ -4,6 +4,7 @@ mod address;
 mod cancel;
 mod connection;
 mod connector;
+mod console;
 mod engine;
 mod failure;
 mod holders;

@@ -60,6 +60,12 @@ pub(in crate::migrate) fn outside_transaction(sql: &str) -> Option<Outside> {
     notes.outside.then(|| Outside { index: statements::index_created(statement) })
 }
 
+/// Whether a file opens or ends a transaction.
+pub(in crate::migrate) fn controls_transaction(sql: &str) -> bool {
+    let statements = script(sql).statements;
+    statements.iter().any(|statement| statements::controls_transaction(statement.cursor()))
+}
+
 /// Whether a lock that is kept until the commit is felt.
 fn holds_up(lock: &Lock) -> bool {
     lock.mode >= LockMode::Share

@@ -19,7 +19,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::check::{Checker, Outside, outside_transaction};
+pub(super) use self::check::{Checker, Outside, controls_transaction, outside_transaction};
 pub use self::finding::{Finding, Lock, LockMode, Rewrite, Rule, Span};
 
 /// What one statement of a migration does.

@@ -19,11 +19,12 @@ pub(super) struct Script<'a> {
     pub(super) loose: Vec<Token<'a>>,
 }
 
-/// Words after which a semicolon may stand inside a statement, up to `END`.
+/// What has a body if it is created, in which a semicolon may stand, up to `END`: a trigger in
+/// SQLite, a function (`BEGIN ATOMIC`).
 const BODIES: [&str; 3] = ["TRIGGER", "FUNCTION", "PROCEDURE"];
 
-/// Where the body of a trigger (SQLite) or of a function (`BEGIN ATOMIC`) may begin, in tokens.
-const BODY_WITHIN: usize = 6;
+/// Where such a word stands, in tokens: `CREATE OR REPLACE CONSTRAINT TRIGGER`.
+const BODIES_WITHIN: usize = 5;
 
 pub(super) fn script(sql: &str) -> Script<'_> {
     let mut script = Script::default();
@@ -31,7 +32,8 @@ pub(super) fn script(sql: &str) -> Script<'_> {
     let mut current: Vec<Token<'_>> = Vec::new();
     let (mut parentheses, mut blocks) = (0_usize, 0_usize);
     let mut last_line = 0;
-    for token in tokens(sql) {
+    let mut rest = tokens(sql).into_iter().peekable();
+    while let Some(token) = rest.next() {
         if token.kind == Kind::Comment {
             // Beside a statement, or inside it, it is about what is there already.
             if current.is_empty() && token.line > last_line {
@@ -49,9 +51,9 @@ pub(super) fn script(sql: &str) -> Script<'_> {
                 ")" => parentheses.saturating_sub(1),
                 _ => parentheses,
             };
-            let mut before = current.iter().take(BODY_WITHIN);
-            if before.any(|token| BODIES.iter().any(|word| token.is(word))) {
-                let opens = token.is("BEGIN") || (blocks > 0 && token.is("CASE"));
+            if may_have_body(&current) {
+                let is_called = rest.peek().is_some_and(|next| next.is_mark("("));
+                let opens = (token.is("BEGIN") && !is_called) || (blocks > 0 && token.is("CASE"));
                 blocks = if opens { blocks + 1 } else { blocks };
                 blocks = if token.is("END") { blocks.saturating_sub(1) } else { blocks };
             }
@@ -63,6 +65,11 @@ pub(super) fn script(sql: &str) -> Script<'_> {
     script.close(&mut current, &mut comments);
     script.loose.append(&mut comments);
     script
+}
+
+fn may_have_body(begin: &[Token<'_>]) -> bool {
+    begin.first().is_some_and(|token| token.is("CREATE"))
+        && begin.iter().take(BODIES_WITHIN).any(|token| BODIES.iter().any(|word| token.is(word)))
 }
 
 impl<'a> Script<'a> {
@@ -223,10 +230,32 @@ mod tests {
             ),
             ("CREATE TRIGGER t BEGIN a; END; b", &["CREATE TRIGGER t BEGIN a; END", "b"]),
             ("BEGIN; a; END; b", &["BEGIN", "a", "END", "b"]),
+            ("CREATE FUNCTION begin() a; COMMIT", &["CREATE FUNCTION begin() a", "COMMIT"]),
+            ("DROP FUNCTION begin; COMMIT", &["DROP FUNCTION begin", "COMMIT"]),
             ("", &[]),
             (" -- nothing", &[]),
         ] {
             assert_eq!(texts(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_semicolon_inside_quotes_or_comments_ends_nothing() {
+        for (sql, count) in [
+            ("", 0),
+            (" ; -- nothing\n;", 0),
+            ("SELECT 1", 1),
+            ("SELECT ';'; SELECT ';;''' ;", 2),
+            ("SELECT \";\" ; SELECT 2", 2),
+            ("SELECT E'\\';'; SELECT 2", 2),
+            ("SELECT 'a\\'; SELECT 2", 2),
+            ("-- a;\nSELECT 1 /* ; /* ; */ ; */; SELECT 2", 2),
+            ("DO $$ BEGIN; COMMIT; END $$; SELECT $1", 2),
+            ("DO $a$ ; $$ ; $a$; SELECT 2", 2),
+            ("SELECT a$b$c; SELECT d$b$e", 2),
+            ("SELECT 'é;'; SELECT 'unfinished;", 2),
+        ] {
+            assert_eq!(script(sql).statements.len(), count, "{sql}");
         }
     }
 

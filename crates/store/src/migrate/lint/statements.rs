@@ -110,6 +110,11 @@ const TRANSACTION: &[&str] = &[
     "PREPARE TRANSACTION",
 ];
 
+/// Whether a statement opens or ends a transaction.
+pub(super) fn controls_transaction(mut statement: Cursor<'_, '_>) -> bool {
+    statement.eat_any(TRANSACTION).is_some()
+}
+
 /// What can be created without anybody waiting.
 const CREATED_ALONE: &[&str] = &[
     "VIEW",
@@ -322,7 +327,7 @@ impl Reading<'_> {
         if cursor.eat_any(HARMLESS).is_some() {
             return;
         }
-        if cursor.eat_any(TRANSACTION).is_some() {
+        if controls_transaction(cursor) {
             self.notes.refuse(
                 Rule::Transaction,
                 "it opens or ends a transaction, and the file is one already",

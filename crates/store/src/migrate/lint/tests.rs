@@ -275,6 +275,16 @@ fn what_cannot_run_in_a_transaction_is_alone() {
 }
 
 #[test]
+fn a_transaction_is_controlled_wherever_its_words_begin_a_statement() {
+    for sql in ["/* a */ -- b\n COMMIT AND CHAIN", "SELECT 1; rollback", "SAVEPOINT s; SELECT 1"] {
+        assert!(controls_transaction(sql), "{sql}");
+    }
+    for sql in ["-- COMMIT", "SELECT 'a; COMMIT'", "DO $$ BEGIN; COMMIT; END $$", ""] {
+        assert!(!controls_transaction(sql), "{sql}");
+    }
+}
+
+#[test]
 fn a_lock_is_not_held_while_a_table_is_worked_through() {
     for sql in [
         "ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0) NOT VALID;

@@ -11,7 +11,7 @@ pub(crate) struct Fixture {
     /// Another way in, to look from outside.
     pub(crate) outside: Database,
     pub(crate) url: String,
-    _place: TestDatabase,
+    pub(crate) place: TestDatabase,
 }
 
 impl Fixture {
@@ -31,7 +31,7 @@ impl Fixture {
         let few = DatabaseOptions { pool_min_idle: 0, lanes: 1, ..DatabaseOptions::default() };
         let outside = open(&place.direct_url(), few).await;
         create_notes(&db).await;
-        Self { db, outside, url, _place: place }
+        Self { db, outside, url, place }
     }
 
     /// How many sessions of the engine under test match a condition over `pg_stat_activity`.

@@ -6,6 +6,7 @@ mod control;
 mod crowd;
 mod dropping;
 mod fixture;
+mod killed;
 mod lanes;
 mod migrations;
 mod outage;

@@ -1,4 +1,4 @@
-//! From a file to a server: every row, once, in order, and nothing overwritten.
+//! From a file to a server: every row, once, whatever it refers to, and nothing overwritten.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,7 @@ use mainstay_store::{
     Database, DatabaseOptions, Migration, Migrations, PromoteError, PromoteProgress, PromotedTable,
     Value, params,
 };
+use mainstay_test_databases::{Engine, TestDatabase};
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::sqlite::memory;
 
-/// The child's name comes first, so the order is not that of the names.
+/// The child's name comes first, and tables are copied in the order of their names.
 const SCHEMA: Migrations = Migrations::new(&[
     Migration::new(
         "0001_parents.sql",
@@ -86,15 +87,15 @@ async fn every_row_arrives_once_also_when_it_was_interrupted() {
         from.promote(&to, SCHEMA, kill).await.map(drop).map_err(drop)
     });
     killed.await.expect_err("was killed in the middle");
-    let (there,): (i64,) =
-        target.query_one("SELECT count(*) FROM parents", params![]).await.expect("is read");
-    assert_eq!(there, 1000, "whole batches");
+    let there = "SELECT count(*) FROM children WHERE parent_id NOT IN (SELECT id FROM parents)";
+    let (there,): (i64,) = target.query_one(there, params![]).await.expect("is read");
+    assert_eq!(there, 1000, "whole batches, before what they refer to");
 
     let mut seen = Vec::new();
     let promoted = source.promote(&target, SCHEMA, |progress| seen.push(progress)).await;
     let rows = PARENTS.unsigned_abs();
     let table = |name: &str| PromotedTable { name: name.to_owned(), rows };
-    assert_eq!(promoted.expect("is promoted"), [table("parents"), table("children")]);
+    assert_eq!(promoted.expect("is promoted"), [table("children"), table("parents")]);
     assert_eq!((seen[0].done, seen[0].total), (rows, 2 * rows), "it went on where it stopped");
     assert_eq!(seen.last().map(|progress| progress.done), Some(2 * rows));
     let cells = "SELECT name, size, doc->>'n', at FROM parents WHERE id = $1";
@@ -166,5 +167,107 @@ async fn what_does_not_fit_or_differs_is_said() {
     source.execute(late, params![Uuid::from_u128(3)]).await.expect("is written");
     let differs = why(source.promote(&target, SCHEMA, |_| {}).await);
     assert!(differs.starts_with("parents differs: 1200 rows here, 1200 there"), "{differs}");
+    target.close().await;
+}
+
+/// Everybody has the next as boss, but the last; everybody leads a team and is in it.
+const STAFF: Migrations = Migrations::new(&[
+    Migration::new(
+        "0001_staff.sqlite.sql",
+        "CREATE TABLE people (id bigint PRIMARY KEY, boss_id bigint REFERENCES people,
+             team_id bigint REFERENCES teams ON DELETE CASCADE);
+         CREATE TABLE teams (id bigint PRIMARY KEY, lead_id bigint NOT NULL REFERENCES people)",
+    ),
+    Migration::new(
+        "0001_staff.postgres.sql",
+        "CREATE TABLE people (id bigint PRIMARY KEY, boss_id bigint REFERENCES people,
+             team_id bigint);
+         CREATE TABLE teams (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+             lead_id bigint NOT NULL REFERENCES people);
+         ALTER TABLE people ADD CONSTRAINT \"the Team\" FOREIGN KEY (team_id) REFERENCES teams
+             ON DELETE CASCADE DEFERRABLE",
+    ),
+]);
+
+const KEYS: &str = "SELECT conname::text || ': ' || pg_get_constraintdef(oid) FROM pg_constraint \
+    WHERE contype = 'f' AND convalidated ORDER BY 1";
+
+const STAFF_KEYS: [&str; 3] = [
+    "people_boss_id_fkey: FOREIGN KEY (boss_id) REFERENCES people(id)",
+    "teams_lead_id_fkey: FOREIGN KEY (lead_id) REFERENCES people(id)",
+    "the Team: FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE DEFERRABLE",
+];
+
+async fn keys(db: &Database) -> Vec<String> {
+    let keys: Vec<(String,)> = db.query(KEYS, params![]).await.expect("is read");
+    let mut keys: Vec<_> = keys.into_iter().map(|(key,)| key).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// A file with so many people.
+async fn staff() -> (TestDatabase, Database) {
+    let place = TestDatabase::on(Engine::Sqlite);
+    let db = open(place.url(), DatabaseOptions::default()).await;
+    db.migrate(STAFF).up().await.expect("is applied");
+    let mut tx = db.begin().await.expect("begins");
+    for id in (0..PARENTS).rev() {
+        let boss = Some(id + 1).filter(|boss| *boss < PARENTS);
+        let person = "INSERT INTO people (id, boss_id) VALUES ($1, $2)";
+        tx.execute(person, params![id, boss]).await.expect("is written");
+        tx.execute("INSERT INTO teams VALUES ($1, $1)", params![id]).await.expect("is written");
+    }
+    tx.execute("UPDATE people SET team_id = id", params![]).await.expect("is written");
+    tx.commit().await.expect("is kept");
+    (place, db)
+}
+
+#[tokio::test]
+async fn rows_that_refer_to_later_ones_arrive_also_when_it_was_interrupted_twice() {
+    let (fixture, target) = target().await;
+    let (_place, source) = staff().await;
+    let promote = |until: u64| {
+        let (from, to) = (source.clone(), target.clone());
+        tokio::spawn(async move {
+            let kill = |progress: PromoteProgress| assert!(progress.done < until, "killed here");
+            from.promote(&to, STAFF, kill).await
+        })
+    };
+    promote(500).await.expect_err("was killed in the middle");
+    assert_eq!(keys(&target).await, [""; 0], "nothing is in the way of the next batch");
+
+    // All rows are there, and the keys have to wait.
+    let holder = fixture.place.neighbour();
+    holder.run("BEGIN; LOCK TABLE teams IN ROW EXCLUSIVE MODE");
+    let promoting = promote(u64::MAX);
+    while fixture.sessions("wait_event_type = 'Lock' AND query LIKE 'DO%'").await == 0 {}
+    promoting.abort();
+    promoting.await.expect_err("was killed at its end");
+    holder.run("ROLLBACK");
+
+    let promoted = promote(u64::MAX).await.expect("no panic").expect("is promoted");
+    let rows: Vec<_> = promoted.iter().map(|table| (table.name.as_str(), table.rows)).collect();
+    let all = PARENTS.unsigned_abs();
+    assert_eq!(rows, [("people", all), ("teams", all)]);
+    assert_eq!(keys(&target).await, STAFF_KEYS, "as the migrations made them");
+    let next = "INSERT INTO teams (lead_id) VALUES (7) RETURNING id";
+    let next: Vec<(i64,)> = target.execute_returning(next, params![]).await.expect("is written");
+    assert_eq!(next, [(PARENTS,)], "behind those that came");
+    let orphan = target.execute("INSERT INTO teams (lead_id) VALUES (-1)", params![]).await;
+    assert!(orphan.is_err_and(|error| error.violates("foreign_key")), "are enforced");
+    let left = "SELECT count(*) FROM pg_class WHERE relname LIKE 'mainstay_promotion%'";
+    assert_eq!(target.query_one::<(i64,)>(left, params![]).await.expect("is read"), (0,));
+    target.close().await;
+}
+
+#[tokio::test]
+async fn a_row_that_refers_to_nothing_is_said() {
+    let (_fixture, target) = target().await;
+    let (place, source) = staff().await;
+    // As an old file may hold one: SQLite looks only while it is told to.
+    place.neighbour().run("PRAGMA foreign_keys = off; UPDATE people SET boss_id = -7 WHERE id = 3");
+    let refused = why(source.promote(&target, STAFF, |_| {}).await);
+    assert!(refused.contains("refers to one that is not there"), "{refused}");
+    assert!(refused.contains("\"people_boss_id_fkey\"") && !refused.contains("-7"), "{refused}");
     target.close().await;
 }

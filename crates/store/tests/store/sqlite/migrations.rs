@@ -1,8 +1,9 @@
-//! A table that SQLite cannot change is rebuilt.
+//! A table that SQLite cannot change is rebuilt, and there is one writer.
 
-use mainstay_store::{MigrateError, Migration, Migrations, params};
+use mainstay_store::{DatabaseOptions, MigrateError, Migration, Migrations, params};
+use rusqlite::Connection;
 
-use super::fixture::memory;
+use super::fixture::{Fixture, SHORT, memory};
 
 fn explained(result: Result<impl Sized, MigrateError>) -> String {
     result.err().expect("is refused").to_string()
@@ -36,4 +37,18 @@ async fn a_table_can_be_rebuilt_and_references_are_checked_at_the_end() {
         matches!(&orphan, Err(error) if error.violates("foreign_key")),
         "references are enforced again: {orphan:?}"
     );
+}
+
+#[tokio::test]
+async fn another_process_that_migrates_is_named_when_it_takes_too_long() {
+    const ONE: Migrations =
+        Migrations::new(&[Migration::new("0001_one.sql", "CREATE TABLE one (id bigint)")]);
+    let options = DatabaseOptions { busy_timeout: SHORT, ..DatabaseOptions::default() };
+    let fixture = Fixture::with(options).await;
+    let other = Connection::open(fixture.folder.path().join("app.db")).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE other (id bigint)").expect("is locked");
+    let refused = explained(fixture.db.migrate(ONE).up().await);
+    assert!(refused.contains("another process is writing"), "{refused}");
+    other.execute_batch("COMMIT").expect("is kept");
+    assert_eq!(fixture.db.migrate(ONE).up().await.expect("is applied").len(), 1);
 }

@@ -6,6 +6,7 @@ mod failures;
 mod fixture;
 mod group_commit;
 mod health;
+mod killed;
 mod migrations;
 mod opening;
 mod queues;
