@@ -12,5 +12,6 @@ mod migrations;
 mod outage;
 mod pool;
 mod promote;
+mod replica;
 mod values;
 mod vanishing;
