@@ -50,9 +50,9 @@ section! {
         busy_timeout: Duration as ms = "2000", range 1..=60000;
         /// Longest run of one statement.
         statement_timeout: Duration as ms = "5000", range 1..=600_000;
-        /// Reads that may wait, on PostgreSQL all single statements; more are refused at once.
+        /// Single reads that may wait; more are refused at once.
         read_queue_max: usize = "1024", range 1..=1_000_000;
-        /// Writes that may wait for the next commit, on PostgreSQL transactions that may wait for a
+        /// Writes and transactions that may wait, for the next commit or on PostgreSQL for a
         /// connection; more are refused at once.
         write_queue_max: usize = "1024", range 1..=1_000_000;
         /// Whether migrations run when the service starts.
@@ -75,15 +75,15 @@ choice! {
 section! {
     /// Connections to PostgreSQL. SQLite has none.
     pub struct Pool in "pool", check pool_chain {
-        /// Connections that all single statements share, pipelined.
+        /// Connections that all single reads share, pipelined.
         lanes: usize = "2", range 1..=64;
         /// Statements under way on each of them, while they are quick; more wait.
         lane_depth: usize = "64", range 1..=10_000;
-        /// Connections for transactions and for slow statements, one for each, at most. With the
+        /// Connections for writes, transactions and slow reads, one for each, at most. With the
         /// lanes, and times the number of processes, it has to fit into the server's
         /// `max_connections`.
         size_max: usize = "20", range 1..=10_000;
-        /// Connections for transactions that stay open when nobody needs them.
+        /// Those of them that stay open when nobody needs them.
         idle_min: usize = "1", range 0..=10_000;
         /// How long a connection beyond those may be unused.
         idle_timeout: Duration as ms = "30000", range 100..=86_400_000;

@@ -33,9 +33,9 @@ use crate::{
 /// each other up to [`DatabaseOptions::busy_timeout`].
 ///
 /// # PostgreSQL
-/// Single statements, reads and writes, are pipelined on a few connections that all share: each is
-/// a transaction of its own and is answered after its commit. [`begin`](Self::begin) takes a
-/// connection of a pool for itself, and so does a single statement that others should not wait for.
+/// Single reads are pipelined on a few connections that all share. [`begin`](Self::begin) takes a
+/// connection of a pool for itself, and so does a single write, which is answered after its commit,
+/// and a read that others should not wait for.
 /// Nobody waits longer than the [`Work`](mainstay_core::Work) that it belongs to has time. A
 /// statement that would leave something on its connection is
 /// refused (`BEGIN`, `SET`, `COPY`, `LISTEN`). An answer that is lost with its connection is

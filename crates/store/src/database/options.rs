@@ -55,16 +55,16 @@ pub struct DatabaseOptions {
     /// Page cache of each connection, filled as pages are used. 4 MiB: three connections stay
     /// within the 40 MB a service may use under load; the operating system caches the file anyway.
     pub cache_bytes: usize,
-    /// PostgreSQL: connections for transactions, at most. 1 or more; 20: PostgreSQL is fastest with
+    /// PostgreSQL: connections for writes, transactions and slow reads, at most. 1 or more; 20: PostgreSQL is fastest with
     /// few times its cores, and five processes fit into its default of 100 connections.
     pub pool_max: usize,
-    /// PostgreSQL: connections for transactions that stay open when nobody needs them. 0 to
-    /// [`pool_max`](Self::pool_max); 1: the first transaction after a pause need not connect.
+    /// PostgreSQL: those of them that stay open when nobody needs them. 0 to
+    /// [`pool_max`](Self::pool_max); 1: the first write after a pause need not connect.
     pub pool_min_idle: usize,
     /// PostgreSQL: how long a connection beyond [`pool_min_idle`](Self::pool_min_idle) may be
     /// unused. 30 s: a burst's connections outlive the next burst, and not the quiet after it.
     pub idle_timeout: Duration,
-    /// PostgreSQL: the longest wait for a connection before a transaction is given up unstarted.
+    /// PostgreSQL: the longest wait for a connection before anything is given up unstarted.
     /// 2 s, as [`queue_wait_max`](Self::queue_wait_max).
     pub acquire_timeout: Duration,
     /// PostgreSQL: the longest one address may take to answer, TLS and log-in included. 2 s: a
@@ -73,7 +73,7 @@ pub struct DatabaseOptions {
     /// PostgreSQL: the age at which a connection is replaced, less up to a tenth at random. 30 min:
     /// frees what a server process gathers, and follows a changed DNS record.
     pub max_lifetime: Duration,
-    /// PostgreSQL: connections that all single statements share, pipelined. 1 or more; 2: measured
+    /// PostgreSQL: connections that all single reads share, pipelined. 1 or more; 2: measured
     /// at 66,000 point reads/s on two cores, where 20 exclusive connections reached 38,000 and 4
     /// lanes no more. A slow statement holds up its lane, so more help with slow statements.
     pub lanes: usize,

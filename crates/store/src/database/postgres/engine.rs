@@ -1,5 +1,5 @@
-//! The handle of the engine: lanes for single statements, the pool for transactions, and the task
-//! that looks after both.
+//! The handle of the engine: lanes for single reads, the pool for everything else, and the tasks
+//! that look after both.
 
 use std::{
     sync::{Arc, Weak},
@@ -77,7 +77,12 @@ impl Postgres {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        self.run(sql, params, Access::Read).await
+        keyword::check(sql, Access::Read)?;
+        let is_room = || self.0.pool.has_room();
+        match self.0.lanes.run(sql, params, None, is_room).await {
+            Ran::Answered(result) => result,
+            Ran::HandedBack(params) => self.run_alone(sql, &params).await,
+        }
     }
 
     /// A read that may miss what was committed in the last `at_most`.
@@ -101,21 +106,14 @@ impl Postgres {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        self.run(sql, params, Access::Write).await
+        keyword::check(sql, Access::Write)?;
+        // Its commit waits for the disk, and everybody behind it on a lane would too; the server
+        // makes commits durable together that are on connections of their own.
+        self.run_alone(sql, &params).await
     }
 
-    /// On a lane, or on a connection of the pool where others should not wait for it.
-    async fn run(
-        &self,
-        sql: &'static str,
-        params: Vec<Value>,
-        access: Access,
-    ) -> Result<Outcome, StoreError> {
-        keyword::check(sql, access)?;
-        match self.0.lanes.run(sql, params, None).await {
-            Ran::Answered(result) => result,
-            Ran::HandedBack(params) => single::run(&self.0.pool, &self.0.slow, sql, &params).await,
-        }
+    async fn run_alone(&self, sql: &'static str, params: &[Value]) -> Result<Outcome, StoreError> {
+        single::run(&self.0.pool, &self.0.slow, sql, params).await
     }
 
     pub(crate) async fn begin(&self) -> Result<PostgresTransaction, StoreError> {

@@ -1,4 +1,4 @@
-//! The PostgreSQL engine: shared lanes for single statements, a pool for transactions.
+//! The PostgreSQL engine: shared lanes for single reads, a pool for writes and transactions.
 
 mod address;
 mod cancel;

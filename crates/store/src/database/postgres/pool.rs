@@ -95,6 +95,14 @@ impl Pool {
         }
     }
 
+    /// Whether somebody who comes now would have to wait for nobody.
+    pub(super) fn has_room(&self) -> bool {
+        let state = self.state();
+        !state.closed
+            && state.waiting.is_empty()
+            && (!state.idle.is_empty() || state.open < self.options().pool_max)
+    }
+
     /// What there is and who has it; of the lanes nothing.
     pub(super) fn connections(&self) -> Connections {
         let holders = self.0.holders.list();

@@ -57,7 +57,7 @@ impl Replica {
         at_most: Duration,
     ) -> Option<Result<Outcome, StoreError>> {
         let as_of = Instant::now().checked_sub(at_most)?;
-        match self.lanes.run(sql, params.to_vec(), Some(as_of)).await {
+        match self.lanes.run(sql, params.to_vec(), Some(as_of), || true).await {
             // A follower that went away, has no place, or ended the statement to go on replaying.
             Ran::HandedBack(_)
             | Ran::Answered(Err(StoreError::Unavailable(_) | StoreError::Overloaded(_))) => None,
@@ -70,7 +70,7 @@ impl Replica {
         self.lanes.keep_up().await;
         let asked = Instant::now();
         // Without an answer what is known grows old, and that is the truth.
-        if let Ran::Answered(Ok(outcome)) = primary.run(WRITTEN, Vec::new(), None).await
+        if let Ran::Answered(Ok(outcome)) = primary.run(WRITTEN, Vec::new(), None, || true).await
             && let Some(position) = position(&outcome)
         {
             let mut written = self.written();

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::{
     connection::{Connection, closed},
     failure::{self, Step},
-    lanes::HELD_UP,
     pool::Pool,
     session::{GRACE, NO_ANSWER},
     slow::SlowStatements,
@@ -27,8 +26,8 @@ pub(super) async fn run(
     let Ok((result, took)) = running.await else {
         return Err(StoreError::TimedOut(failure::lost(sql, NO_ANSWER)));
     };
-    if result.is_ok() && took < HELD_UP / 2 {
-        slow.remove(sql);
+    if result.is_ok() {
+        slow.note(sql, took);
     }
     lease.clean();
     result

@@ -1,12 +1,18 @@
-//! Statements that took long the last time.
+//! Statements that took long the last times.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{
         PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
+
+use super::lanes::HELD_UP;
+
+/// How many times in a row: once may be the machine that stumbled.
+const TIMES: u32 = 2;
 
 /// They run on a connection of their own until they are quick again. Statements are part of the
 /// program, so there is an end to them.
@@ -14,28 +20,34 @@ use std::{
 pub(super) struct SlowStatements {
     /// Whether there are any: mostly there are none, and everybody asks.
     some: AtomicBool,
-    known: RwLock<HashSet<&'static str>>,
+    /// How many times in a row each of them was slow.
+    known: RwLock<HashMap<&'static str, u32>>,
 }
 
 impl SlowStatements {
     pub(super) fn contains(&self, sql: &'static str) -> bool {
-        self.some.load(Ordering::Relaxed)
-            && self.known.read().unwrap_or_else(PoisonError::into_inner).contains(sql)
+        self.some.load(Ordering::Relaxed) && self.times(sql) >= TIMES
     }
 
-    pub(super) fn insert(&self, sql: &'static str) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(sql);
-        self.some.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn remove(&self, sql: &'static str) {
-        if !self.contains(sql) {
+    /// Takes note of how long the server was at a statement.
+    pub(super) fn note(&self, sql: &'static str, took: Duration) {
+        let is_slow = took > HELD_UP;
+        if !is_slow && (!self.some.load(Ordering::Relaxed) || self.times(sql) == 0) {
             return;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.remove(sql);
+        if is_slow {
+            let times = known.entry(sql).or_default();
+            *times = times.saturating_add(1);
+        } else {
+            known.remove(sql);
+        }
         self.some.store(!known.is_empty(), Ordering::Relaxed);
+    }
+
+    fn times(&self, sql: &'static str) -> u32 {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(sql).copied().unwrap_or_default()
     }
 }
 
@@ -44,14 +56,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_statement_is_known_as_slow_until_it_is_quick_again() {
+    fn a_statement_is_slow_after_the_second_time_until_it_is_quick_again() {
         let slow = SlowStatements::default();
+        for (took, is_slow) in [(1, false), (100, false), (1, false), (100, false), (100, true)] {
+            slow.note("SELECT 1", Duration::from_millis(took));
+            assert_eq!(slow.contains("SELECT 1"), is_slow);
+        }
+        slow.note("SELECT 2", Duration::from_millis(1));
+        assert!(slow.contains("SELECT 1") && !slow.contains("SELECT 2"));
+        slow.note("SELECT 1", Duration::from_millis(1));
         assert!(!slow.contains("SELECT 1"));
-        slow.insert("SELECT 1");
-        slow.insert("SELECT 2");
-        slow.remove("SELECT 1");
-        assert_eq!((slow.contains("SELECT 1"), slow.contains("SELECT 2")), (false, true));
-        slow.remove("SELECT 2");
-        assert!(!slow.contains("SELECT 2"));
     }
 }

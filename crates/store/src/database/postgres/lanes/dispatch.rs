@@ -12,7 +12,7 @@ use tokio_postgres::Error;
 
 use super::{
     lane::{Lane, Place},
-    queue::{HELD_UP, Queue},
+    queue::Queue,
     sent::Sent,
 };
 use crate::{
@@ -66,12 +66,14 @@ impl Lanes {
     }
 
     /// Runs a statement, on a lane that knows all that was committed until `as_of` if the lanes
-    /// lead to a server that follows another.
+    /// lead to a server that follows another. While every lane is held up it is handed back if there
+    /// is room for it elsewhere.
     pub(in crate::database::postgres) async fn run(
         &self,
         sql: &'static str,
         params: Vec<Value>,
         as_of: Option<Instant>,
+        is_room_elsewhere: impl Fn() -> bool,
     ) -> Ran {
         if self.0.slow.contains(sql) {
             return Ran::HandedBack(params);
@@ -79,7 +81,7 @@ impl Lanes {
         if self.0.closed.load(Ordering::Relaxed) {
             return Ran::Answered(Err(closed()));
         }
-        match self.0.queue.place(&self.0.connector, as_of).await {
+        match self.0.queue.place(&self.0.connector, as_of, is_room_elsewhere).await {
             Ok(Some(place)) => self.run_at(place, sql, params).await,
             Ok(None) => Ran::HandedBack(params),
             Err(error) => Ran::Answered(Err(error)),
@@ -110,9 +112,7 @@ impl Lanes {
             let took = answer.place.answered();
             let error = match answer.result {
                 Ok(outcome) => {
-                    if took > HELD_UP + connection.round_trip() {
-                        self.0.slow.insert(sql);
-                    }
+                    self.0.slow.note(sql, took.saturating_sub(connection.round_trip()));
                     return Ran::Answered(Ok(outcome));
                 }
                 Err(error) => error,

@@ -1,4 +1,4 @@
-//! Lanes: a few connections that all single statements share.
+//! Lanes: a few connections that all single reads share.
 //!
 //! Each statement is a transaction of its own, so many can be under way on one connection at once;
 //! the server answers in order. What has to wait on the server (a slow statement, a lock) would

@@ -50,17 +50,19 @@ impl Queue {
         }
     }
 
-    /// Waits for a place, first come first served; `None` when the wait would be long.
+    /// Waits for a place, first come first served; `None` when the wait would be long and there is
+    /// room elsewhere.
     pub(super) async fn place(
         &self,
         connector: &Connector,
         as_of: Option<Instant>,
+        is_room_elsewhere: impl Fn() -> bool,
     ) -> Result<Option<Place>, StoreError> {
         if let Ok(_turn) = self.turn.try_lock() {
             match self.choose(connector, as_of) {
                 Choice::Lane(place) => return Ok(Some(place)),
-                Choice::HeldUp => return Ok(None),
-                Choice::Full => {}
+                Choice::HeldUp if is_room_elsewhere() => return Ok(None),
+                Choice::HeldUp | Choice::Full => {}
             }
         }
         let options = &connector.options;
@@ -73,10 +75,11 @@ impl Queue {
             loop {
                 match self.choose(connector, as_of) {
                     Choice::Lane(place) => return Some(place),
-                    Choice::HeldUp => return None,
-                    // Nobody tells when a lane becomes slow.
-                    Choice::Full => drop(tokio::time::timeout(SLOW, self.freed.notified()).await),
+                    Choice::HeldUp if is_room_elsewhere() => return None,
+                    Choice::HeldUp | Choice::Full => {}
                 }
+                // Nobody tells when a lane becomes slow, or when there is room elsewhere.
+                drop(tokio::time::timeout(SLOW, self.freed.notified()).await);
             }
         };
         let chosen = tokio::time::timeout(options.queue_wait_max, choosing).await;
