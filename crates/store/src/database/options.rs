@@ -55,8 +55,9 @@ pub struct DatabaseOptions {
     /// Page cache of each connection, filled as pages are used. 4 MiB: three connections stay
     /// within the 40 MB a service may use under load; the operating system caches the file anyway.
     pub cache_bytes: usize,
-    /// PostgreSQL: connections for writes, transactions and slow reads, at most. 1 or more; 20: PostgreSQL is fastest with
-    /// few times its cores, and five processes fit into its default of 100 connections.
+    /// PostgreSQL: connections for writes, transactions and slow reads, at most. 1 or more; 20:
+    /// PostgreSQL is fastest with few times its cores, and five processes fit into its default of
+    /// 100 connections.
     pub pool_max: usize,
     /// PostgreSQL: those of them that stay open when nobody needs them. 0 to
     /// [`pool_max`](Self::pool_max); 1: the first write after a pause need not connect.

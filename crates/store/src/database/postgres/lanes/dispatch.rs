@@ -66,8 +66,8 @@ impl Lanes {
     }
 
     /// Runs a statement, on a lane that knows all that was committed until `as_of` if the lanes
-    /// lead to a server that follows another. While every lane is held up it is handed back if there
-    /// is room for it elsewhere.
+    /// lead to a server that follows another. While every lane is held up it is handed back if
+    /// there is room for it elsewhere.
     pub(in crate::database::postgres) async fn run(
         &self,
         sql: &'static str,
