@@ -23,13 +23,18 @@ const START_MAX: Duration = Duration::from_secs(10);
 
 /// Starts one in a folder, which must let its account pass, in front of a server of this machine.
 /// Gives the port at which every database of the server is found.
-fn start(folder: &Path, server: &Address, pool_size: usize) -> Result<u16, ServerError> {
+fn start(
+    folder: &Path,
+    server: &Address,
+    pool_size: usize,
+    more: &str,
+) -> Result<u16, ServerError> {
     let (program, account) = (programs::pgbouncer()?, Account::find()?);
     let folder = account.folder(&folder.join("pgbouncer"))?;
     let users = format!("\"{USER}\" \"{}\"\n", server.password);
     account.secret(&folder.join("users"), &users)?;
     on_free_port(|port| {
-        let settings = settings(&folder, server.port, port, pool_size);
+        let settings = settings(&folder, [server.port, port], pool_size, more);
         let settings = account.secret(&folder.join("settings"), &settings)?;
         let mut command = Command::new(&program);
         account.run_as(&mut command);
@@ -46,7 +51,7 @@ fn start(folder: &Path, server: &Address, pool_size: usize) -> Result<u16, Serve
 
 /// What a usual installation has, and passwords in plain text over the loopback as on the server:
 /// scrambling them takes unoptimised code 40 ms a connection.
-fn settings(folder: &Path, server: u16, port: u16, pool_size: usize) -> String {
+fn settings(folder: &Path, [server, port]: [u16; 2], pool_size: usize, more: &str) -> String {
     let folder = folder.display();
     format!(
         "[databases]
@@ -64,6 +69,7 @@ default_pool_size = {pool_size}
 max_client_conn = 1000
 ignore_startup_parameters = extra_float_digits
 server_login_retry = 1
+{more}
 "
     )
 }
@@ -98,9 +104,14 @@ impl PrivatePgBouncer {
     /// Starts one in front of the server of a database; it has so many sessions of the server for
     /// each database. Returns once it answers.
     pub fn in_front_of(url: &str, pool_size: usize) -> Result<Self, ServerError> {
+        Self::with_settings(url, pool_size, "")
+    }
+
+    /// The same, with more settings: a line each. The last of two counts.
+    pub fn with_settings(url: &str, pool_size: usize, more: &str) -> Result<Self, ServerError> {
         let guard = Guard::new(PID_FILE, "TERM")?;
         let server = Address::parse(url);
-        let port = start(guard.folder(), &server, pool_size)?;
+        let port = start(guard.folder(), &server, pool_size, more)?;
         Ok(Self { address: server.through(port), _guard: guard })
     }
 

@@ -3,6 +3,7 @@
 
 mod clients;
 mod crowd;
+mod doctor;
 mod faults;
 mod judge;
 mod outage;

@@ -11,6 +11,7 @@ mod lanes;
 mod migrations;
 mod outage;
 mod pool;
+mod pooler;
 mod promote;
 mod replica;
 mod values;
