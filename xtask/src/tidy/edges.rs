@@ -68,9 +68,9 @@ const EDGES: &[Row] = &[
     },
     Row {
         from: "bench",
-        uses: &["accounts", "core", "mainstay", "store", "testing", "web"],
+        uses: &["accounts", "core", "mainstay", "store", "test-databases", "testing", "web"],
         tests_use: &[],
-        why: "measuring a part alone needs that part",
+        why: "measuring a part alone needs that part, and a server of its own where it needs one",
     },
     Row {
         from: "fuzz",
@@ -109,6 +109,11 @@ const CONFINED: &[Confined] = &[
         homes: &["store", "test-databases", "bench"],
         why: "drivers stay behind the store's types; only the crate that starts servers for tests \
               and the bench that compares drivers need them bare",
+    },
+    Confined {
+        crates: &["sqlx", "sqlx-core", "sqlx-postgres"],
+        homes: &["bench"],
+        why: "it is what the engine is compared with, and nothing that ships has two drivers",
     },
     Confined {
         crates: &["cargo_metadata"],

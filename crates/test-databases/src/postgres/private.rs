@@ -1,7 +1,6 @@
 //! `PrivatePostgres`: a server of one test's own, to crash and to start again.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use tempfile::TempDir;
 
@@ -30,6 +29,11 @@ impl PrivatePostgres {
     /// The address of the database that every server has.
     pub fn url(&self) -> String {
         self.cluster.url("postgres")
+    }
+
+    /// One of the programs that came with the server, such as `pgbench`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.cluster.program(name)
     }
 
     /// Ends it without a warning: connections are cut, nothing is tidied.
