@@ -74,8 +74,8 @@ pub(super) fn measure(url: &str, load: Load) -> Result<Cost> {
 
 /// Is such a process.
 #[expect(clippy::disallowed_methods, reason = "the address has a password; arguments are public")]
-pub(crate) fn run(load: Option<&str>) -> Result<String> {
-    let load: Load = serde_json::from_str(load.context("what to ask")?)?;
+pub(crate) fn run(load: &str) -> Result<String> {
+    let load: Load = serde_json::from_str(load)?;
     let url = env::var("DATABASE_URL")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cost = runtime.block_on(async {
@@ -129,4 +129,17 @@ async fn ask_for(driver: impl Driver, load: Load, duration: Duration) -> Result<
         bail!("nothing was answered");
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_all_answers_in_order() {
+        let took_us = (1..=100).rev().collect();
+        let cost = Cost::new(took_us, 1.0, 1.0).expect("something was answered");
+        assert_eq!((cost.p50_us as u32, cost.p99_us as u32), (51, 100));
+        Cost::new(Vec::new(), 1.0, 1.0).expect_err("nothing was answered");
+    }
 }

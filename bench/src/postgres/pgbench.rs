@@ -84,3 +84,27 @@ fn times(folder: &Path) -> Result<Vec<u32>> {
     }
     Ok(times)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_in_a_report() {
+        let report = "number of transactions actually processed: 9173\n\
+                      tps = 4587.2 (without initial connection time)\n";
+        let answered = number(report, "number of transactions actually processed: ");
+        assert_eq!(answered.expect("is there").to_string(), "9173");
+        assert_eq!(number(report, "tps = ").expect("is there").to_string(), "4587.2");
+        number(report, "latency average = ").expect_err("is not there");
+    }
+
+    #[test]
+    fn the_password_does_not_become_an_argument() {
+        let (url, password) =
+            without_password("postgres://ada:secret@127.0.0.1:5432/one").expect("has one");
+        assert_eq!(url, "postgres://ada@127.0.0.1:5432/one");
+        assert_eq!(password, "secret");
+        without_password("postgres://127.0.0.1/one").expect_err("has none");
+    }
+}
