@@ -7,22 +7,57 @@ use anyhow::{Context as _, Result};
 /// 100 ticks a second on every Linux that Debian ships.
 const TICK_US: f64 = 10_000.0;
 
+/// The numbers of a process's `stat` that are used here.
+struct Stat {
+    parent: u32,
+    /// User and system time.
+    own_us: f64,
+    /// That of its children that have ended and been waited for.
+    ended_children_us: f64,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name before it may hold anything.
+        let (_, fields) = stat.rsplit_once(')').context("the stat of a process")?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let number =
+            |index: usize| -> Result<f64> { Ok(fields.get(index).context("a field")?.parse()?) };
+        let time_us = |index| anyhow::Ok((number(index)? + number(index + 1)?) * TICK_US);
+        Ok(Self {
+            parent: number(1)? as u32,
+            own_us: time_us(11)?,
+            ended_children_us: time_us(13)?,
+        })
+    }
+}
+
 /// User and system time of a process so far.
 pub(crate) fn cpu_us(pid: u32) -> Result<f64> {
-    Ok(ticks(pid, 11)? * TICK_US)
+    Ok(Stat::of(pid)?.own_us)
 }
 
 /// User and system time of the children of this process that have ended and been waited for.
 pub(crate) fn ended_children_cpu_us() -> Result<f64> {
-    Ok(ticks(std::process::id(), 13)? * TICK_US)
+    Ok(Stat::of(std::process::id())?.ended_children_us)
 }
 
-/// The sum of two neighbouring fields of a process's `stat`, counted after its name.
-fn ticks(pid: u32, first: usize) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').context("the stat of a process")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    Ok(fields[first].parse::<f64>()? + fields[first + 1].parse::<f64>()?)
+/// The process that has started another.
+pub(crate) fn parent(pid: u32) -> Result<u32> {
+    Ok(Stat::of(pid)?.parent)
+}
+
+/// User and system time of a process and all its children, whether they run or have ended.
+pub(crate) fn family_cpu_us(pid: u32) -> Result<f64> {
+    let head = Stat::of(pid)?;
+    let names = fs::read_dir("/proc")?.flatten().map(|entry| entry.file_name());
+    let others = names.filter_map(|name| name.to_str()?.parse().ok());
+    // One that ends meanwhile has nothing to read.
+    let children =
+        others.filter_map(|other| Stat::of(other).ok()).filter(|stat| stat.parent == pid);
+    let children_us: f64 = children.map(|stat| stat.own_us).sum();
+    Ok(head.own_us + head.ended_children_us + children_us)
 }
 
 /// Resident memory.

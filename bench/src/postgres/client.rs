@@ -48,18 +48,25 @@ pub(super) struct Cost {
     pub(super) rate: f64,
     /// User and system time of the client process for each statement.
     pub(super) cpu_us: f64,
+    /// All that were answered since the process began.
+    pub(super) answered: f64,
     pub(super) p50_us: f64,
     pub(super) p99_us: f64,
 }
 
 impl Cost {
-    pub(super) fn new(mut took_us: Vec<u32>, rate: f64, cpu_us: f64) -> Result<Self> {
+    pub(super) fn new(
+        mut took_us: Vec<u32>,
+        rate: f64,
+        cpu_us: f64,
+        answered: f64,
+    ) -> Result<Self> {
         took_us.sort_unstable();
         let at = |share: f64| {
             let index = (took_us.len() as f64 * share) as usize;
             took_us.get(index).copied().map(f64::from).context("nothing was answered")
         };
-        Ok(Self { rate, cpu_us, p50_us: at(0.5)?, p99_us: at(0.99)? })
+        Ok(Self { rate, cpu_us, answered, p50_us: at(0.5)?, p99_us: at(0.99)? })
     }
 }
 
@@ -89,14 +96,14 @@ pub(crate) fn run(load: &str) -> Result<String> {
 }
 
 async fn ask(driver: impl Driver, load: Load) -> Result<Cost> {
-    ask_for(driver.clone(), load, WARM_UP).await?;
+    let before = ask_for(driver.clone(), load, WARM_UP).await?.len() as f64;
     let used = usage::cpu_us(std::process::id())?;
     let start = Instant::now();
     let took_us = ask_for(driver, load, Duration::from_secs(load.seconds)).await?;
     let seconds = start.elapsed().as_secs_f64();
     let used = usage::cpu_us(std::process::id())? - used;
     let answered = took_us.len() as f64;
-    Cost::new(took_us, answered / seconds, used / answered)
+    Cost::new(took_us, answered / seconds, used / answered, before + answered)
 }
 
 /// How long each answer took, in microseconds.
@@ -138,8 +145,8 @@ mod tests {
     #[test]
     fn percentiles_are_of_all_answers_in_order() {
         let took_us = (1..=100).rev().collect();
-        let cost = Cost::new(took_us, 1.0, 1.0).expect("something was answered");
+        let cost = Cost::new(took_us, 1.0, 1.0, 100.0).expect("something was answered");
         assert_eq!((cost.p50_us as u32, cost.p99_us as u32), (51, 100));
-        Cost::new(Vec::new(), 1.0, 1.0).expect_err("nothing was answered");
+        Cost::new(Vec::new(), 1.0, 1.0, 0.0).expect_err("nothing was answered");
     }
 }

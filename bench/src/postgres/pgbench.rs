@@ -44,7 +44,7 @@ pub(super) fn measure(
     ensure!(output.status.success(), "pgbench failed:\n{said}");
     let report = String::from_utf8_lossy(&output.stdout);
     let answered: f64 = number(&report, "number of transactions actually processed: ")?;
-    Cost::new(times(log.path())?, number(&report, "tps = ")?, used / answered)
+    Cost::new(times(log.path())?, number(&report, "tps = ")?, used / answered, answered)
 }
 
 fn text(statement: Statement) -> String {

@@ -11,7 +11,10 @@ use super::{
     driver::{self, BODY, ROWS},
     pgbench,
 };
-use crate::contest::{by_round, tell};
+use crate::{
+    contest::{by_round, tell},
+    usage,
+};
 
 const ROUNDS: usize = 3;
 
@@ -38,13 +41,22 @@ struct Row {
     name: &'static str,
     program: Program,
     clients: usize,
-    runs: Vec<Cost>,
+    runs: Vec<Run>,
+}
+
+struct Run {
+    cost: Cost,
+    /// User and system time of the whole server for each statement, its making of connections and
+    /// its work for the disk included.
+    server_us: f64,
 }
 
 /// Where both databases are, with the same tables.
 struct Tables<'a> {
     server: &'a PrivatePostgres,
     postgres: Database,
+    /// The process that all others of the server are children of.
+    process: u32,
     sqlite_url: String,
     sqlite: Database,
 }
@@ -58,13 +70,11 @@ pub(super) fn measure(server: &PrivatePostgres, folder: &Path) -> Result<String>
         for (statement, rows) in &mut tried {
             for row in rows {
                 runtime.block_on(tables.reset())?;
-                let cost = tables.ask(row, *statement, folder);
-                let cost = cost.with_context(|| row.name.to_owned())?;
-                tell(&format!(
-                    "round {round}: {statement:?}: {}, {}: {cost:?}",
-                    row.name, row.clients
-                ));
-                row.runs.push(cost);
+                let run = tables.measure(row, *statement, folder);
+                let run = run.with_context(|| row.name.to_owned())?;
+                let (name, clients, rate) = (row.name, row.clients, run.cost.rate);
+                tell(&format!("round {round}: {statement:?}: {name}, {clients}: {rate:.0}/s"));
+                row.runs.push(run);
             }
         }
     }
@@ -106,7 +116,9 @@ impl<'a> Tables<'a> {
             database.execute(fill, params![ROWS, BODY]).await?;
         }
         postgres.execute("VACUUM ANALYZE entries", params![]).await?;
-        Ok(Self { server, postgres, sqlite_url, sqlite })
+        let (backend,): (u32,) = postgres.query_one("SELECT pg_backend_pid()", params![]).await?;
+        let process = usage::parent(backend)?;
+        Ok(Self { server, postgres, process, sqlite_url, sqlite })
     }
 
     /// Everybody inserts into an empty table, and no one pays for what was written before.
@@ -115,6 +127,13 @@ impl<'a> Tables<'a> {
         self.postgres.execute("CHECKPOINT", params![]).await?;
         self.sqlite.execute("DELETE FROM added", params![]).await?;
         Ok(())
+    }
+
+    fn measure(&self, row: &Row, statement: Statement, folder: &Path) -> Result<Run> {
+        let used = usage::family_cpu_us(self.process)?;
+        let cost = self.ask(row, statement, folder)?;
+        let used = usage::family_cpu_us(self.process)? - used;
+        Ok(Run { cost, server_us: used / cost.answered })
     }
 
     fn ask(&self, row: &Row, statement: Statement, folder: &Path) -> Result<Cost> {
@@ -136,24 +155,23 @@ fn table(statement: Statement, rows: &[Row]) -> String {
     };
     let mut text = format!(
         "| {what} | clients | per second | ratio to pgbench with {FEW} connections, by round \
-         | with one for each client | client CPU us each | p50 us | p99 us |\n\
-         |---|---|---|---|---|---|---|---|\n"
+         | client CPU us each | server CPU us each | for each second of both, ratio likewise \
+         | p50 us | p99 us |\n|---|---|---|---|---|---|---|---|---|\n"
     );
     for row in rows {
-        // pgbench is the first of each number of clients.
-        let like = rows.iter().find(|other| other.clients == row.clients).unwrap_or(row);
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             text,
-            "| {} | {} | {:.0} | {} | {} | {:.1} | {:.0} | {:.0} |",
+            "| {} | {} | {:.0} | {} | {:.1} | {:.1} | {} | {:.0} | {:.0} |",
             row.name,
             row.clients,
-            row.median(|cost| cost.rate),
-            by_round(&row.rate_ratios(&rows[0])),
-            by_round(&row.rate_ratios(like)),
-            row.median(|cost| cost.cpu_us),
-            row.median(|cost| cost.p50_us),
-            row.median(|cost| cost.p99_us),
+            row.median(|run| run.cost.rate),
+            by_round(&row.ratios_to(&rows[0], |run| run.cost.rate)),
+            row.median(|run| run.cost.cpu_us),
+            row.median(|run| run.server_us),
+            by_round(&row.ratios_to(&rows[0], Run::for_each_cpu_second)),
+            row.median(|run| run.cost.p50_us),
+            row.median(|run| run.cost.p99_us),
         );
     }
     text
@@ -162,29 +180,40 @@ fn table(statement: Statement, rows: &[Row]) -> String {
 fn verdicts(reads: &[Row]) -> String {
     let on_lanes = |row: &&Row| matches!(row.program, Program::Postgres(Way::Single));
     let lines = reads.iter().filter(on_lanes).map(|row| {
-        let ratios = row.rate_ratios(&reads[0]);
-        let cpu_us = row.median(|cost| cost.cpu_us);
+        let times = |value: fn(&Run) -> f64| {
+            let ratios = row.ratios_to(&reads[0], value);
+            super::verdict(ratios.iter().all(|ratio| *ratio >= RATE_WANTED))
+        };
+        let clients = row.clients;
         format!(
-            "lanes, {} clients, at least {RATE_WANTED} times pgbench: {}\n\
-             lanes, {} clients, at most {CPU_US_WANTED} us of CPU: {}",
-            row.clients,
-            super::verdict(ratios.iter().all(|ratio| *ratio >= RATE_WANTED)),
-            row.clients,
-            super::verdict(cpu_us <= CPU_US_WANTED),
+            "lanes, {clients} clients, at least {RATE_WANTED} times pgbench in a second: {}; in a \
+             second of CPU: {}\nlanes, {clients} clients, at most {CPU_US_WANTED} us of CPU: {}",
+            times(|run| run.cost.rate),
+            times(Run::for_each_cpu_second),
+            super::verdict(row.median(|run| run.cost.cpu_us) <= CPU_US_WANTED),
         )
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
+impl Run {
+    /// What client and server could answer if they had a core for themselves. Where other programs
+    /// take their share of the machine, this holds longer than a rate.
+    fn for_each_cpu_second(&self) -> f64 {
+        1e6 / (self.cost.cpu_us + self.server_us)
+    }
+}
+
 impl Row {
     /// The median of the rounds.
-    fn median(&self, field: impl Fn(&Cost) -> f64) -> f64 {
+    fn median(&self, field: impl Fn(&Run) -> f64) -> f64 {
         let mut values: Vec<f64> = self.runs.iter().map(field).collect();
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
-    fn rate_ratios(&self, other: &Self) -> Vec<f64> {
-        self.runs.iter().zip(&other.runs).map(|(run, other)| run.rate / other.rate).collect()
+    /// As a multiple of another's, by round.
+    fn ratios_to(&self, other: &Self, value: impl Fn(&Run) -> f64) -> Vec<f64> {
+        self.runs.iter().zip(&other.runs).map(|(run, other)| value(run) / value(other)).collect()
     }
 }
