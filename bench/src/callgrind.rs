@@ -4,7 +4,6 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::Path,
     process::{Command, Stdio},
 };
 
@@ -12,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     load::Scenario,
-    process::{self, Server},
+    process::{self, Place, Server},
 };
 
 /// Requests of the short and the long run; the difference leaves start and stop out.
@@ -23,23 +22,29 @@ const LONG: usize = 3_500;
 const CONNECTIONS: usize = 8;
 
 /// What one more request costs the server process in user space.
-pub(crate) fn user_instructions(binary: &str, scenario: &Scenario, folder: &Path) -> Result<f64> {
-    let short = total(binary, scenario, folder, SHORT)?;
-    let long = total(binary, scenario, folder, LONG)?;
+pub(crate) fn user_instructions(
+    binary: &str,
+    scenario: &Scenario,
+    place: Place<'_>,
+) -> Result<f64> {
+    let short = total(binary, scenario, place, SHORT)?;
+    let long = total(binary, scenario, place, LONG)?;
     Ok((long - short) / (LONG - SHORT) as f64)
 }
 
-fn total(binary: &str, scenario: &Scenario, folder: &Path, requests: usize) -> Result<f64> {
+fn total(binary: &str, scenario: &Scenario, place: Place<'_>, requests: usize) -> Result<f64> {
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(process::path(binary)?)
         .stderr(Stdio::piped());
-    let server = Server::start_by(command, folder)
+    let server = Server::start_by(command, place)
         .context("valgrind; on Debian: apt-get install valgrind")?;
-    // A server of its own has an administrator of its own.
-    let own = scenario.header.as_ref().map(|_| process::reader(&server)).transpose()?;
-    let (path, header) = own.unwrap_or_else(|| (scenario.path.clone(), String::new()));
+    let (path, header) = match &scenario.header {
+        // A database of its own has an administrator of its own.
+        Some(_) if !place.is_shared() => process::reader(&server)?,
+        header => (scenario.path.clone(), header.clone().unwrap_or_default()),
+    };
     load(&server, scenario, &path, &header, requests)?;
     let report = server.stop()?;
     let collected = report.lines().find_map(|line| line.split_once("Collected : "));

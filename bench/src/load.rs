@@ -1,10 +1,14 @@
 //! One scenario against one server under wrk: CPU time per request.
 
-use std::{fmt, fs, process::Command};
+use std::{fmt, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{perf::Perf, process::Server};
+use crate::{
+    perf::Perf,
+    process::Server,
+    usage::{cpu_us, rss_mb},
+};
 
 /// Keep-alive connections of the load.
 const CONNECTIONS: &str = "64";
@@ -90,22 +94,4 @@ fn wrk(server: &Server, scenario: &Scenario, seconds: &str) -> Result<(f64, f64)
     let seconds = words.find(|word| word.contains('.') && word.ends_with("s,"));
     let seconds = seconds.context("a time")?.trim_end_matches("s,").parse()?;
     Ok((requests, seconds))
-}
-
-/// User and system time so far.
-fn cpu_us(pid: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').context("the stat of a process")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-    // 100 ticks a second on every Linux that Debian ships.
-    Ok(ticks * 10_000.0)
-}
-
-/// Resident memory.
-pub(crate) fn rss_mb(pid: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
-    let kib: f64 = line.split_whitespace().nth(1).context("a size")?.parse()?;
-    Ok(kib / 1024.0)
 }

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::process::{Server, admin};
+use crate::process::{Place, Server, admin};
 
 /// Accounts whose passwords are guessed at, and addresses nobody has. Each is asked for fewer times
 /// than it takes to be delayed.
@@ -57,7 +57,7 @@ fn log_in(server: &Server, email: &str, password: &str, expected: u16) -> Result
 }
 
 fn tell_apart(folder: &Path) -> Result<String> {
-    let server = Server::start("accounts", folder)?;
+    let server = Server::start("accounts", Place::embedded(folder))?;
     for at in 0..ACCOUNTS {
         register(&server, &format!("known{at}@example.com"))?;
     }
@@ -110,7 +110,7 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
 
 /// Reads while log-ins come at a rate that does not depend on how fast they are answered.
 fn flood(folder: &Path) -> Result<String> {
-    let server = Server::start("accounts", folder)?;
+    let server = Server::start("accounts", Place::embedded(folder))?;
     let reader = admin(&server)?;
     for at in 0..ACCOUNTS {
         register(&server, &format!("known{at}@example.com"))?;

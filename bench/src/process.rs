@@ -11,11 +11,36 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+/// Where servers keep their files, and which database is theirs.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    folder: &'a Path,
+    /// The address of one that all of them share; otherwise each makes a file.
+    shared: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    /// Each server has an embedded database of its own.
+    pub(crate) fn embedded(folder: &'a Path) -> Self {
+        Self { folder, shared: None }
+    }
+
+    /// Every server has this database.
+    pub(crate) fn at(folder: &'a Path, url: &'a str) -> Self {
+        Self { folder, shared: Some(url) }
+    }
+
+    /// Whether what one server has written is there for the next.
+    pub(crate) fn is_shared(self) -> bool {
+        self.shared.is_some()
+    }
+}
+
 /// A server process; killed when it is dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
-    database: PathBuf,
+    database: String,
 }
 
 /// An administrator of a running `accounts`.
@@ -28,19 +53,20 @@ const PASSWORD: &str = "measured, not guessed";
 
 impl Server {
     /// Starts one of the binaries beside this one and waits for its first answer.
-    pub(crate) fn start(binary: &str, folder: &Path) -> Result<Self> {
-        Self::start_by(command(binary)?, folder)
+    pub(crate) fn start(binary: &str, place: Place<'_>) -> Result<Self> {
+        Self::start_by(command(binary)?, place)
     }
 
     /// Starts it by a command that ends up running it.
-    pub(crate) fn start_by(mut command: Command, folder: &Path) -> Result<Self> {
+    pub(crate) fn start_by(mut command: Command, place: Place<'_>) -> Result<Self> {
         let port = free_port()?;
-        let database = folder.join(format!("{port}.db"));
+        let embedded = || format!("sqlite:{}", place.folder.join(format!("{port}.db")).display());
+        let database = place.shared.map_or_else(embedded, ToOwned::to_owned);
         let child = command
-            .env("DATABASE_URL", url(&database))
+            .env("DATABASE_URL", &database)
             .env("PORT", port.to_string())
             .env("OPS_PORT", free_port()?.to_string())
-            .env("LOG_FILE", folder.join(format!("{port}.log")))
+            .env("LOG_FILE", place.folder.join(format!("{port}.log")))
             // Loopback is one client; measuring refusals is not the point here.
             .env("MAINSTAY_LIMITS__MULTIPLIER", "1000000")
             .stdout(Stdio::null())
@@ -120,14 +146,10 @@ fn command(binary: &str) -> Result<Command> {
     Ok(Command::new(path(binary)?))
 }
 
-fn url(database: &Path) -> String {
-    format!("sqlite:{}", database.display())
-}
-
 /// Creates an administrator by the service's own command and logs in.
 pub(crate) fn admin(accounts: &Server) -> Result<Admin> {
     let mut child = command("accounts")?
-        .env("DATABASE_URL", url(&accounts.database))
+        .env("DATABASE_URL", &accounts.database)
         .args(["admin", "create", "--email", "root@example.com"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

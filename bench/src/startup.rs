@@ -4,7 +4,10 @@ use std::{path::Path, time::Instant};
 
 use anyhow::Result;
 
-use crate::{load::rss_mb, process::Server};
+use crate::{
+    process::{Place, Server},
+    usage::rss_mb,
+};
 
 /// Starts of each kind; the median is reported.
 const STARTS: usize = 9;
@@ -14,7 +17,7 @@ pub(crate) fn measure(folder: &Path) -> Result<String> {
     let mut rss = Vec::new();
     for _ in 0..STARTS {
         let start = Instant::now();
-        let server = Server::start("accounts", folder)?;
+        let server = Server::start("accounts", Place::embedded(folder))?;
         server.request("GET", "/openapi.json", None, None)?;
         cold.push(start.elapsed().as_secs_f64() * 1e3);
         rss.push(rss_mb(server.pid())?);

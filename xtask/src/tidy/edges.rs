@@ -68,9 +68,9 @@ const EDGES: &[Row] = &[
     },
     Row {
         from: "bench",
-        uses: &["accounts", "core", "mainstay", "store", "testing", "web"],
+        uses: &["accounts", "core", "mainstay", "store", "test-databases", "testing", "web"],
         tests_use: &[],
-        why: "measuring a part alone needs that part",
+        why: "measuring a part alone needs that part, and a server of its own where it needs one",
     },
     Row {
         from: "fuzz",
@@ -111,9 +111,9 @@ const CONFINED: &[Confined] = &[
               and the bench that compares drivers need them bare",
     },
     Confined {
-        crates: &["sqlx"],
-        homes: &["store"],
-        why: "it is not used; a test shows the defect for which it is not",
+        crates: &["sqlx", "sqlx-core", "sqlx-postgres"],
+        homes: &["store", "bench"],
+        why: "it is what the engine is compared with, and nothing that ships has two drivers",
     },
     Confined {
         crates: &["cargo_metadata"],

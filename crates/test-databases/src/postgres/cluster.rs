@@ -157,8 +157,13 @@ impl Cluster {
         self.data.join("server.log")
     }
 
+    /// One of the programs of its version.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
+        let mut command = Command::new(self.program(program));
         self.account.run_as(&mut command);
         // The folder that the tests run in may be closed to the account.
         command.current_dir(&self.data).env_clear().env("PGDATA", &self.data).stdin(Stdio::null());

@@ -1,5 +1,7 @@
 //! `PrivatePostgres`: a server of one test's own, to break in every way.
 
+use std::path::PathBuf;
+
 use super::{
     cluster::{Audience, Cluster, Durability, PID_FILE, Stop},
     processes,
@@ -54,6 +56,11 @@ impl PrivatePostgres {
     /// When the server does not answer.
     pub fn neighbour(&self) -> Neighbour {
         Neighbour::at_server(&self.url())
+    }
+
+    /// One of the programs that came with the server, such as `pgbench`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.cluster.program(name)
     }
 
     /// Ends it without a warning: connections are cut, nothing is tidied.

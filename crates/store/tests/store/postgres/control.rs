@@ -1,7 +1,8 @@
 //! The control of what is said about callers that vanish: the same callers on a pool that is known
 //! to hand on what they leave find it.
 
-use sqlx::{Executor, PgPool, Postgres, Row, postgres::PgPoolOptions};
+use sqlx_core::{Error, executor::Executor, row::Row, transaction::Transaction};
+use sqlx_postgres::{PgPool, PgPoolOptions, Postgres};
 
 use super::{
     fixture::Fixture,
@@ -9,31 +10,31 @@ use super::{
 };
 
 impl Lender for PgPool {
-    type Borrowed = sqlx::Transaction<'static, Postgres>;
-    type Error = sqlx::Error;
+    type Borrowed = Transaction<'static, Postgres>;
+    type Error = Error;
 
-    async fn lend(&self) -> sqlx::Result<Self::Borrowed> {
+    async fn lend(&self) -> Result<Self::Borrowed, Error> {
         self.begin().await
     }
 
-    async fn alone(&self) -> sqlx::Result<()> {
+    async fn alone(&self) -> Result<(), Error> {
         self.execute(ALONE).await.map(drop)
     }
 }
 
-impl Borrowed for sqlx::Transaction<'static, Postgres> {
-    type Error = sqlx::Error;
+impl Borrowed for Transaction<'static, Postgres> {
+    type Error = Error;
 
-    async fn look(&mut self) -> sqlx::Result<Found> {
+    async fn look(&mut self) -> Result<Found, Error> {
         let row = self.fetch_one(LOOK).await?;
         Ok(Found { is_clean: row.get(0), begun_at: row.get(1), mark: row.get(2) })
     }
 
-    async fn run(&mut self, sql: &'static str) -> sqlx::Result<()> {
+    async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
         self.execute(sql).await.map(drop)
     }
 
-    async fn commit(self) -> sqlx::Result<()> {
+    async fn commit(self) -> Result<(), Error> {
         Self::commit(self).await
     }
 }
