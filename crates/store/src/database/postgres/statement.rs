@@ -120,9 +120,7 @@ async fn collect(
         let columns = columns.get_or_insert_with(|| {
             row.columns().iter().map(|column| column.name().into()).collect()
         });
-        let values: Result<Vec<_>, _> =
-            (0..row.len()).map(|index| row.try_get(index).map(|Cell(value)| value)).collect();
-        match values {
+        match values(&row) {
             Ok(values) => rows.push(Row::new(columns.clone(), values)),
             Err(error) => unread = unread.or(Some(error)),
         }
@@ -132,4 +130,14 @@ async fn collect(
         Some(error) => Err(error),
         None => Ok(Outcome { rows, changed }),
     }
+}
+
+/// The cells of a row. Not by `collect`, which cannot know how many there are before all are read.
+fn values(row: &tokio_postgres::Row) -> Result<Vec<Value>, Error> {
+    let mut values = Vec::with_capacity(row.len());
+    for index in 0..row.len() {
+        let Cell(value) = row.try_get(index)?;
+        values.push(value);
+    }
+    Ok(values)
 }
