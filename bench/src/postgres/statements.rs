@@ -89,7 +89,7 @@ pub(super) fn measure(server: &PrivatePostgres, folder: &Path) -> Result<String>
 fn rows() -> Vec<Row> {
     let programs = [
         ("pgbench, a connection each", Program::Pgbench),
-        ("lanes", Program::Postgres(Way::Single)),
+        ("single statements", Program::Postgres(Way::Single)),
         ("transactions, pool of 20", Program::Postgres(Way::Transactions)),
         ("sqlx, pool of 20", Program::Postgres(Way::Sqlx)),
         ("SQLite in the process", Program::Sqlite),
