@@ -40,6 +40,7 @@ impl Application for Accounts {
             "../migrations/0003_log_in_failures.sql",
             "../migrations/0004_session_use.sql",
             "../migrations/0005_keys.sql",
+            "../migrations/0006_idempotency.sql",
         )
     }
 

@@ -55,7 +55,7 @@ fn table<const MIN: u64>(users: Users) -> Routes<Users> {
         .public()
         .limit(REGISTRATIONS)
         .body_bytes_max(REGISTRATION_BYTES_MAX)
-        .on_repeat(Repeat::NoEffect("a second registration answers EMAIL_TAKEN"));
+        .on_repeat(Repeat::ByKey);
     let list = web::get("/users", list)
         .summary("List users, newest first")
         .allow(ADMIN)

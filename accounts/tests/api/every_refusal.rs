@@ -10,7 +10,9 @@ use accounts::Accounts;
 use mainstay_testing::{Call, Reply, TestApp};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Person, UNKNOWN_ID, assert_outcome, limited, options, start, text};
+use crate::support::{
+    PASSWORD, Person, UNKNOWN_ID, assert_outcome, limited, options, registration, start, text,
+};
 
 const NEW_PASSWORD: &str = "battery staple correct";
 
@@ -29,6 +31,9 @@ fn body(operation: &str) -> Value {
         other => panic!("{other} takes a body: give it a row here"),
     }
 }
+
+/// The key of a registration that was made.
+const USED_KEY: &str = "used";
 
 /// Among the first that anybody would guess.
 const COMMON: &str = "passwordpassword";
@@ -54,6 +59,13 @@ fn cause(stage: &Stage<'_>, operation: &Operation, code: &str) -> Option<Call> {
         ("PATCH /users/{id}", "EMAIL_TAKEN") => {
             let call = operation.bare(stage.app, &stage.root.path()).bearer(&stage.root.token);
             call.json(&json!({ "email": stage.eve.email }))
+        }
+        (_, "IDEMPOTENCY_KEY_INVALID") => {
+            operation.call(stage.app, &operation.path).header("idempotency-key", "\"")
+        }
+        // It was sent by `Stage::set`, with another body.
+        (_, "IDEMPOTENCY_KEY_REUSED") => {
+            operation.call(stage.app, &operation.path).header("idempotency-key", USED_KEY)
         }
         ("POST /users", "PASSWORD_TOO_COMMON") => {
             let body = json!({ "email": "x@example.com", "name": "X", "password": COMMON });
@@ -164,6 +176,8 @@ impl<'a> Stage<'a> {
     async fn set(app: &'a TestApp) -> Self {
         let root = Person::join_as_admin(app, "root").await;
         let eve = Person::join(app, "eve").await;
+        let used = registration(app, "used@example.com").header("idempotency-key", USED_KEY);
+        assert_outcome(&used.send().await, 201, "", "a key is used");
         let sessions = app.get("/sessions").bearer(&root.token).send().await.json();
         let make = async |person: &Person, scope: &str| {
             app.post("/keys").bearer(&person.token).json(&key(&[scope])).send().await
@@ -260,6 +274,8 @@ async fn every_declared_refusal_of_every_operation_has_its_cause() {
                 "RATE_LIMITED" | "REQUEST_TIMEOUT" | "TOO_MANY_FAILURES" | "PASSWORD_LOCKED" => {
                     continue;
                 }
+                // In `idempotency`, because it needs somebody who is at it.
+                "IDEMPOTENCY_IN_PROGRESS" => continue,
                 "PAYLOAD_TOO_LARGE" => {
                     let reply = answer(&app, stage.head(&operation, 1 << 40)).await;
                     assert_outcome(&reply, *status, code, &case);

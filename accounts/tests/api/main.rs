@@ -9,6 +9,8 @@ mod degraded;
 mod discipline;
 mod every_refusal;
 mod guessing;
+mod idempotency;
+mod keyed_crashes;
 mod keys;
 mod limits;
 mod listing;

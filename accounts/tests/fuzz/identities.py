@@ -112,6 +112,19 @@ class Identity:
             case.body = {**case.body, **dict.fromkeys(proofs, PASSWORD)}
 
 
+KEY = "idempotency-key"
+keys = itertools.count(1)
+
+
+@schemathesis.hook("before_call")
+def name_anew(context, case, kwargs):
+    """Gives each good request with a key one of its own. Another request with the same key is
+    refused (422), and rightly; the tool would take that for a refusal of good input."""
+    good = case.meta and case.meta.generation.mode == GenerationMode.POSITIVE
+    if good and KEY in (case.headers or {}):
+        case.headers = {**case.headers, KEY: f"{IDENTITY}-{next(keys)}"}
+
+
 if IDENTITY != "anonymous":
     identity = Identity()
     turns = itertools.count()

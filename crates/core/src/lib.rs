@@ -8,6 +8,7 @@ mod code;
 mod fault;
 mod health;
 mod id;
+mod idempotency;
 mod limit;
 mod personal;
 mod precondition;
@@ -23,6 +24,9 @@ pub use code::{Code, Kind};
 pub use fault::{BoxFault, DynFault, Fault, FaultSet, FieldProblem, Location};
 pub use health::{Health, HealthCheck, HealthFuture};
 pub use id::new_id;
+pub use idempotency::{
+    Attempt, Claim, Completion, IdempotencyFuture, IdempotencyStore, KeptAnswer, KeyedRequest,
+};
 pub use limit::{Decision, Limiter, OutageMode, Policy, Verdict};
 pub use personal::{Pii, Secret};
 pub use precondition::Precondition;

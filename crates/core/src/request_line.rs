@@ -38,6 +38,8 @@ pub struct RequestLine<'a> {
     pub bytes_out: u64,
     /// The problem's code, for a problem.
     pub code: Option<Code>,
+    /// Whether the answer is that to an earlier request with the same idempotency key.
+    pub replayed: bool,
     /// The private cause of a 5xx: the error's source chain.
     pub cause: Option<&'a dyn fmt::Display>,
     /// The client's address, after trusted proxies.

@@ -1,11 +1,13 @@
-//! Everything a service keeps outside its own memory: the database and its migrations; and the
-//! in-process rate limiter, which keeps the same promises as a shared one.
+//! Everything a service keeps outside its own memory: the database and its migrations, and requests
+//! that are done once; and the in-process rate limiter, which keeps the same promises as a shared
+//! one.
 //!
 //! No driver's type appears in a public signature, so a repository is written once for every
 //! engine.
 
 mod database;
 mod error;
+mod idempotency;
 mod limit;
 mod migrate;
 mod promote;
@@ -21,6 +23,7 @@ pub use error::{
     Cause, Explanation, INTERNAL, OpenError, ResultExt, STORE_OVERLOADED, STORE_UNAVAILABLE,
     StoreError,
 };
+pub use idempotency::Idempotency;
 pub use limit::{LocalLimiter, LocalLimiterOptions};
 pub use migrate::{
     MigrateError, Migration, MigrationReport, MigrationState, Migrations, Migrator, Planned,

@@ -31,6 +31,11 @@ codes! {
     CROSS_SITE_REQUEST = Forbidden,
         "A browser sent this from a page that may not use the session cookie";
     FORBIDDEN = Forbidden, "The caller may not do this";
+    IDEMPOTENCY_KEY_INVALID = Malformed,
+        "The Idempotency-Key is not 1 to 255 visible ASCII characters, or is repeated";
+    IDEMPOTENCY_KEY_REUSED = Invalid, "Another request came with this Idempotency-Key";
+    IDEMPOTENCY_IN_PROGRESS = Conflict,
+        "A request with this Idempotency-Key is still being done";
     REQUEST_TIMEOUT = SlowClient, "The request did not arrive in time";
     MALFORMED_JSON = Malformed, "The body is not well-formed JSON";
     VALIDATION_FAILED = Invalid, "Some inputs break the contract";

@@ -39,6 +39,8 @@ pub struct Context {
     pub(crate) bytes_read: AtomicU64,
     /// Whether the body has been read to its end.
     pub(crate) body_ended: AtomicBool,
+    /// Whether the handler has been called. Until then the request has had no effect.
+    pub(crate) begun: AtomicBool,
 }
 
 impl Context {
@@ -67,14 +69,28 @@ impl Context {
         self.caller.get()
     }
 
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// The parameters of the matched path, which is `path`.
     pub(crate) fn path_params<'a>(&'a self, path: &'a str) -> PathParams<'a> {
         PathParams { path, names: &self.endpoint.path_names, ranges: &self.path_ranges }
     }
 
+    /// Notes what has arrived of the body. Once it has ended nothing more can, so that a body which
+    /// is read again is not counted again.
     pub(crate) fn note_bytes_read(&self, bytes: usize) {
-        self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+        if !self.body_ended.load(Ordering::Relaxed) {
+            self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
     }
+}
+
+/// Notes that the handler of the request being served is called.
+pub(crate) fn begin() {
+    // Outside of the edge nobody asks.
+    let _ = CURRENT.try_with(|context| context.begun.store(true, Ordering::Relaxed));
 }
 
 /// Runs `look` with the request being served by this task, if there is one.

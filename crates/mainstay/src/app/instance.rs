@@ -16,7 +16,7 @@ use mainstay_web::{
 };
 use tokio::task::JoinHandle;
 
-use super::{Application, Assembly, Failure, Resources, options};
+use super::{Application, Assembly, Failure, Resources, idempotency, options};
 use crate::{
     config::{Framework, MigrateAtStart},
     passwords::{PasswordOptions, Passwords},
@@ -66,6 +66,9 @@ impl Instance {
         let resources = open::<A>(framework, &overrides).await?;
         let Prepared { edge, readiness, ops_edge, .. } =
             prepare::<A>(framework, settings, &resources, log, overrides)?;
+        if edge.keeps_answers() {
+            idempotency::check(&resources).await?;
+        }
         let bind = |address, options, variable| {
             Server::bind(address, options).map_err(|error| cannot_listen(variable, address, &error))
         };
@@ -145,6 +148,7 @@ pub(crate) fn prepare<A: Application>(
     let parts = EdgeParts {
         limiter: Arc::new(LocalLimiter::with_options(resources.clock.clone(), remembered)),
         authenticator,
+        idempotency: Some(Arc::new(idempotency::store(resources))),
         log,
         clock: resources.clock.clone(),
     };

@@ -4,6 +4,7 @@ mod assembly;
 mod connections;
 mod discipline;
 mod failure;
+mod idempotency;
 mod instance;
 mod options;
 

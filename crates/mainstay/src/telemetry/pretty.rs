@@ -95,6 +95,9 @@ pub(super) fn request(
         line.raw(" ");
         painted(line, colours, paint, |line| line.raw(code.name));
     }
+    if request.replayed {
+        line.raw(" replayed");
+    }
     id(line, colours, request.id);
     if let Some(subject) = request.subject {
         field(line, colours, "user", format_args!("{subject}"));

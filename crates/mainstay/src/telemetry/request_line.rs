@@ -52,6 +52,9 @@ fn json(line: &mut Line, request: &RequestLine<'_>, client: ClientAddress) {
     if let Some(code) = request.code {
         line.text("code", code.name);
     }
+    if request.replayed {
+        line.raw(",\"replayed\":true");
+    }
     if let Some(cause) = request.cause {
         line.display("cause", format_args!("{cause}"));
     }

@@ -99,6 +99,7 @@ fn request() -> RequestLine<'static> {
         bytes_in: 0,
         bytes_out: 512,
         code: None,
+        replayed: false,
         cause: None,
         client: IpAddr::from([203, 0, 113, 77]),
     }
@@ -135,6 +136,15 @@ fn a_request_is_one_line_of_json_without_what_is_absent() {
              \"bytes_in\":0,\"bytes_out\":512,\"client\":\"203.0.113.0/24\"}}\n"
         )
     );
+}
+
+#[test]
+fn an_answer_that_was_given_before_says_so() {
+    let line = RequestLine { replayed: true, ..request() };
+    let text = recorded(&[], &line);
+    assert!(text.contains("\"bytes_out\":512,\"replayed\":true,\"client\""), "{text}");
+    let text = recorded(&[("LOG_FORMAT", "pretty")], &line);
+    assert!(text.contains("users replayed id="), "{text}");
 }
 
 #[test]

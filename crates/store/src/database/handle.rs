@@ -1,6 +1,6 @@
 //! The handle that a service holds: statements, the start of a transaction, health.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, sync::Arc};
 
 use mainstay_core::{Health, HealthCheck, HealthFuture};
 
@@ -9,6 +9,8 @@ use super::{
     Transaction,
     postgres::Postgres,
     sqlite::{Place, Sqlite},
+    transaction::Exclusive,
+    unit::Unit,
     url::Address,
 };
 use crate::{
@@ -43,6 +45,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Database {
     inner: Inner,
+    /// Shared by clones, and by nothing else.
+    identity: Arc<()>,
 }
 
 /// The engines, where the difference matters.
@@ -69,7 +73,7 @@ impl Database {
                 Inner::Postgres(Postgres::open(address, &url.to_string(), options).await?)
             }
         };
-        Ok(Self { inner })
+        Ok(Self { inner, identity: Arc::default() })
     }
 
     /// Runs a statement that reads and returns its rows.
@@ -110,7 +114,8 @@ impl Database {
     /// something was last used. A failure is logged and nobody is told; what waits when the process
     /// ends is lost.
     ///
-    /// Needs a tokio runtime. Bounded by the queue of writes, like any other.
+    /// Needs a tokio runtime. Bounded by the queue of writes, like any other. It is no part of the
+    /// request that it comes from: it is made also when that has no effect.
     pub fn execute_later(&self, sql: &'static str, params: Vec<Value>) {
         let database = self.clone();
         tokio::spawn(async move {
@@ -136,9 +141,9 @@ impl Database {
     /// Keep it short: the embedded engine has one writer. Read what does not depend on the
     /// transaction before it, and call nothing slow inside.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        match &self.inner {
-            Inner::Sqlite(sqlite) => Ok(Transaction::on_sqlite(sqlite.begin().await?)),
-            Inner::Postgres(postgres) => Ok(Transaction::on_postgres(postgres.begin().await?)),
+        match Unit::of(self) {
+            Some(unit) => unit.share().await.map(Transaction::share),
+            None => self.begin_alone().await.map(Transaction::exclusive),
         }
     }
 
@@ -186,16 +191,53 @@ impl Database {
     }
 
     async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
+        match Unit::of(self) {
+            Some(unit) => unit.read(sql, params).await,
+            None => self.read_alone(sql, params).await,
+        }
+    }
+
+    async fn write(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
+        match Unit::of(self) {
+            Some(unit) => unit.write(sql, params).await,
+            None => self.write_alone(sql, params).await,
+        }
+    }
+
+    /// Whether it is a clone of the other.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.identity, &other.identity)
+    }
+
+    /// Reads outside of any unit of work.
+    pub(super) async fn read_alone(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Outcome, StoreError> {
         match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.read(sql, params).await,
             Inner::Postgres(postgres) => postgres.read(sql, params).await,
         }
     }
 
-    async fn write(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
+    /// Writes outside of any unit of work.
+    pub(super) async fn write_alone(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Outcome, StoreError> {
         match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.write(sql, params).await,
             Inner::Postgres(postgres) => postgres.write(sql, params).await,
+        }
+    }
+
+    /// Begins a transaction outside of any unit of work.
+    pub(super) async fn begin_alone(&self) -> Result<Exclusive, StoreError> {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => Ok(Exclusive::Sqlite(sqlite.begin().await?)),
+            Inner::Postgres(postgres) => Ok(Exclusive::Postgres(postgres.begin().await?)),
         }
     }
 

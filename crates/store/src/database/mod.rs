@@ -11,6 +11,7 @@ mod postgres;
 mod queue;
 mod sqlite;
 mod transaction;
+mod unit;
 mod url;
 
 pub use self::{
@@ -29,4 +30,5 @@ pub(crate) use self::{
     outcome::Outcome,
     postgres::{Connection, Postgres},
     sqlite::Sqlite,
+    unit::Unit,
 };

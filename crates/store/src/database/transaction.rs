@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Outcome, postgres::PostgresTransaction, sqlite::SqliteTransaction};
+use super::{Outcome, postgres::PostgresTransaction, sqlite::SqliteTransaction, unit::Share};
 use crate::{error::StoreError, row::FromRow, value::Value};
 
 /// An open transaction. Dropping it rolls it back at once.
@@ -15,17 +15,18 @@ pub struct Transaction {
 }
 
 enum Inner {
-    Sqlite(SqliteTransaction),
-    Postgres(PostgresTransaction),
+    Exclusive(Exclusive),
+    /// Part of a unit of work, which has the last word.
+    Share(Share),
 }
 
 impl Transaction {
-    pub(super) const fn on_sqlite(transaction: SqliteTransaction) -> Self {
-        Self { inner: Inner::Sqlite(transaction) }
+    pub(super) const fn exclusive(transaction: Exclusive) -> Self {
+        Self { inner: Inner::Exclusive(transaction) }
     }
 
-    pub(super) const fn on_postgres(transaction: PostgresTransaction) -> Self {
-        Self { inner: Inner::Postgres(transaction) }
+    pub(super) const fn share(share: Share) -> Self {
+        Self { inner: Inner::Share(share) }
     }
 
     /// As [`Database::query`](super::Database::query), inside the transaction.
@@ -75,27 +76,30 @@ impl Transaction {
 
     /// Makes it durable; returns once it is. After an error nothing was kept.
     ///
+    /// Of a request that is done once ([`Idempotency`](crate::Idempotency)) this is a part, and
+    /// becomes durable with its answer: then it returns at once.
+    ///
     /// Dropping the future leaves open whether the transaction was committed, and never commits a
     /// part of it.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.inner {
-            Inner::Sqlite(transaction) => transaction.commit().await,
-            Inner::Postgres(transaction) => transaction.commit().await,
+            Inner::Exclusive(transaction) => transaction.commit().await,
+            Inner::Share(share) => share.commit().await,
         }
     }
 
     /// Undoes it; returns once it is undone.
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.inner {
-            Inner::Sqlite(transaction) => transaction.rollback().await,
-            Inner::Postgres(transaction) => transaction.rollback().await,
+            Inner::Exclusive(transaction) => transaction.rollback().await,
+            Inner::Share(share) => share.rollback().await,
         }
     }
 
     async fn run(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
         match &mut self.inner {
-            Inner::Sqlite(transaction) => transaction.run(sql, params).await,
-            Inner::Postgres(transaction) => transaction.run(sql, params).await,
+            Inner::Exclusive(transaction) => transaction.run(sql, params).await,
+            Inner::Share(share) => share.run(sql, params).await,
         }
     }
 }
@@ -103,5 +107,38 @@ impl Transaction {
 impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+/// A transaction on an engine, with nobody else in it.
+pub(super) enum Exclusive {
+    Sqlite(SqliteTransaction),
+    Postgres(PostgresTransaction),
+}
+
+impl Exclusive {
+    pub(super) async fn run(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Outcome, StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.run(sql, params).await,
+            Self::Postgres(transaction) => transaction.run(sql, params).await,
+        }
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await,
+            Self::Postgres(transaction) => transaction.commit().await,
+        }
+    }
+
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.rollback().await,
+            Self::Postgres(transaction) => transaction.rollback().await,
+        }
     }
 }

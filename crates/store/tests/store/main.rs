@@ -1,6 +1,8 @@
 //! What the crate promises, over a real database. Every test here runs once on each engine, but for
 //! those of the modules that carry an engine's name.
 
+mod attempts;
+mod claims;
 mod constraints;
 mod fixture;
 mod health;
@@ -12,4 +14,5 @@ mod process;
 mod reading;
 mod sqlite;
 mod transactions;
+mod units;
 mod values;

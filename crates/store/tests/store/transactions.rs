@@ -72,7 +72,7 @@ async fn a_long_transaction_is_undone_however_busy() {
 }
 
 /// Polls `future` at most `polls` times, then drops it.
-async fn dropped_after<F: Future>(polls: u32, future: F) -> Option<F::Output> {
+pub(crate) async fn dropped_after<F: Future>(polls: u32, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = polls;
     std::future::poll_fn(|context| match (left, future.as_mut().poll(context)) {

@@ -139,6 +139,7 @@ fn body(subject: &Subject<'_>) -> Cell {
 fn repeat(subject: &Subject<'_>) -> Cell {
     let method = &subject.endpoint.method;
     let cell = match subject.endpoint.decisions.repeat {
+        Some(Repeat::ByKey) => Cell::of("by key"),
         Some(Repeat::NoEffect(why)) => {
             Cell::because("no effect", why, ".on_repeat(Repeat::NoEffect(\"why\"))")
         }
@@ -150,7 +151,8 @@ fn repeat(subject: &Subject<'_>) -> Cell {
         }
         None => Cell::undecided(
             "nobody has said what a second identical request does; write \
-             .on_repeat(Repeat::NoEffect(\"why\")) or .on_repeat(Repeat::Again(\"why\"))",
+             .on_repeat(Repeat::ByKey), .on_repeat(Repeat::NoEffect(\"why\")) or \
+             .on_repeat(Repeat::Again(\"why\"))",
         ),
     };
     let is_conditional = subject

@@ -10,12 +10,12 @@ use std::{
 use axum::http::{HeaderValue, Method};
 use mainstay_core::{Code, Location, OutageMode, Policy as LimitPolicy};
 
-use super::{Edge, EdgeOptions, EdgeParts, Resource, finish, raw};
+use super::{Edge, EdgeOptions, EdgeParts, Resource, finish, idempotency_key::IdempotencyKey, raw};
 use crate::{
     codes,
     endpoint::{
-        Access, Cache, DeadlineDecision, Draft, Limit, LimitDecision, LimitKey, Operation, Routes,
-        Serve, Settled, SettledLimit,
+        Access, Cache, DeadlineDecision, Draft, Limit, LimitDecision, LimitKey, Operation, Repeat,
+        Routes, Serve, Settled, SettledLimit,
     },
     extract::Transport,
     openapi::{Document, Schemas},
@@ -79,6 +79,7 @@ impl EdgeBuilder {
     pub fn build(self, options: EdgeOptions, parts: EdgeParts) -> Result<Edge, BuildErrors> {
         let mut settling = Settling {
             authenticator_codes: parts.authenticator.as_ref().map_or_else(Vec::new, |a| a.codes()),
+            idempotency_codes: parts.idempotency.as_ref().map(|store| store.codes()),
             scoped: parts.authenticator.as_ref().is_some_and(|a| a.is_scoped()),
             options: &options,
             schemas: Schemas::new(),
@@ -117,6 +118,8 @@ impl EdgeBuilder {
 struct Settling<'o> {
     options: &'o EdgeOptions,
     authenticator_codes: Vec<Code>,
+    /// What keeping answers may fail with; `None` where nobody keeps any.
+    idempotency_codes: Option<Vec<Code>>,
     /// Whether there are credentials that are not good for every endpoint.
     scoped: bool,
     schemas: Schemas,
@@ -131,6 +134,9 @@ impl Settling<'_> {
         let path_names = path_names(draft.path);
         self.judge(module, &draft, &operation, &path_names);
 
+        if draft.decisions.repeat == Some(Repeat::ByKey) {
+            operation.takes_parameter(IdempotencyKey::parameter());
+        }
         let mut codes = std::mem::take(&mut operation.codes);
         self.declare_layers(&draft, &mut codes);
         codes.sort_unstable();
@@ -187,6 +193,10 @@ impl Settling<'_> {
             codes.extend(may_refuse.then_some(codes::FORBIDDEN));
             codes.extend_from_slice(&self.authenticator_codes);
         }
+        if draft.decisions.repeat == Some(Repeat::ByKey) {
+            codes.extend(IdempotencyKey::CODES);
+            codes.extend(self.idempotency_codes.iter().flatten());
+        }
     }
 
     fn settle_limit(&self, module: &'static str, draft: &Draft) -> SettledLimit {
@@ -225,6 +235,10 @@ impl Settling<'_> {
             wrong.push("a GET has no body: take the input as `Query`".into());
         }
         wrong.extend(judge_cache(draft).map(str::to_owned));
+        if draft.decisions.repeat == Some(Repeat::ByKey) {
+            let has_store = self.idempotency_codes.is_some();
+            wrong.extend(judge_by_key(draft, operation, has_store).map(str::to_owned));
+        }
         let taken = operation.parameters.iter().filter(|p| p.location == Location::Path);
         let mut taken: Vec<_> = taken.map(|p| p.name.as_str()).collect();
         let mut template: Vec<_> = names.iter().map(String::as_str).collect();
@@ -291,6 +305,26 @@ fn judge_cache(draft: &Draft) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// What `.on_repeat(Repeat::ByKey)` says against the rest.
+fn judge_by_key(draft: &Draft, operation: &Operation, has_store: bool) -> Option<&'static str> {
+    if draft.method == Method::GET {
+        return Some("a GET changes nothing: leave out `.on_repeat(Repeat::ByKey)`");
+    }
+    if matches!(draft.decisions.deadline, DeadlineDecision::Unbounded(_)) {
+        return Some(
+            "a request that is done once is claimed until its deadline: with `Repeat::ByKey` say \
+             `.deadline(…)` instead of `.without_deadline(…)`",
+        );
+    }
+    if operation.answers_credential {
+        return Some(
+            "the answer holds a credential, and `Repeat::ByKey` keeps answers: say \
+             `Repeat::Again(\"why\")` or `Repeat::NoEffect(\"why\")`",
+        );
+    }
+    (!has_store).then_some("nobody keeps answers here: set `EdgeParts::idempotency`")
 }
 
 /// The limit of endpoints that name none.

@@ -17,7 +17,7 @@ pub struct Cors {
 }
 
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "etag, location, ratelimit, ratelimit-policy, retry-after, x-request-id",
+    "etag, idempotent-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id",
 );
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, idempotency-key, if-match, if-none-match, request-timeout, \

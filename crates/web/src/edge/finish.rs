@@ -10,7 +10,11 @@ use axum::{
 
 use super::{Breach, Edge, arrival::X_REQUEST_ID, line::Line};
 use crate::{
-    codes, endpoint::Settled, extract::Transport, respond::Problem, security::observe_refusal,
+    codes,
+    endpoint::Settled,
+    extract::Transport,
+    respond::{Problem, Rendered},
+    security::observe_refusal,
 };
 
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
@@ -62,17 +66,25 @@ impl Finish {
 
     /// Completes the answer and writes the request line.
     pub(super) fn end(self, edge: &Edge, mut line: Line<'_>, mut response: Response) -> Response {
-        let problem = response.extensions_mut().remove::<Problem>();
+        let rendered = response.extensions_mut().remove::<Rendered>();
+        let has_body = rendered.is_some();
+        let problem = match rendered {
+            Some(Rendered(problem)) => Some(problem),
+            None => response.extensions_mut().remove::<Problem>(),
+        };
         let problem = match &line.endpoint {
-            Some(endpoint) => edge.hold_to_contract(endpoint, &response, problem),
-            None => problem,
+            // What has its body has been held against the contract before it was kept.
+            Some(endpoint) if !has_body => edge.hold_to_contract(endpoint, &response, problem),
+            _ => problem,
         };
         if let Some(problem) = &problem {
             edge.observe(&line, problem);
             if let Some(context) = &line.context {
                 observe_refusal(context, problem.code());
             }
-            response = problem.render(line.arrival.id.as_str());
+            if !has_body {
+                response = problem.render(line.arrival.id.as_str());
+            }
             if self.version < Version::HTTP_2 && line.has_unread_body() {
                 // The rest of the body is not worth reading, so the connection ends here.
                 let close = HeaderValue::from_static("close");
@@ -119,6 +131,22 @@ fn credential_header(transport: Transport) -> HeaderValue {
     })
 }
 
+/// What of an answer the endpoint has not declared.
+pub(super) fn breach(
+    endpoint: &Settled,
+    response: &Response,
+    problem: Option<&Problem>,
+) -> Option<&'static str> {
+    let status = response.status();
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    match problem {
+        _ if endpoint.raw.is_some() => None,
+        Some(problem) if endpoint.declares(problem.code()) => None,
+        Some(problem) => Some(problem.code().name),
+        None => is_refusal.then_some("an answer that is no problem document"),
+    }
+}
+
 impl Edge {
     /// Holds an answer against the endpoint's closed set of codes.
     fn hold_to_contract(
@@ -127,17 +155,7 @@ impl Edge {
         response: &Response,
         problem: Option<Problem>,
     ) -> Option<Problem> {
-        if endpoint.raw.is_some() {
-            return problem;
-        }
-        let status = response.status();
-        let refusal = status.is_client_error() || status.is_server_error();
-        let breach = match problem {
-            Some(problem) if endpoint.declares(problem.code()) => return Some(problem),
-            Some(problem) => problem.code().name,
-            None if refusal => "an answer that is no problem document",
-            None => return None,
-        };
+        let Some(breach) = breach(endpoint, response, problem.as_ref()) else { return problem };
         let text = format!("{endpoint:?} answered {breach}, which it has not declared");
         // Not inside the panic guard: a test must not be able to mistake this for an answer.
         assert!(self.options.breach == Breach::Report, "{text}");

@@ -17,6 +17,7 @@ use super::{
     credential::{Credential, check_origin},
     finish::Finish,
     head,
+    idempotency_key::IdempotencyKey,
     line::Line,
     panic_guard,
 };
@@ -85,6 +86,7 @@ impl Edge {
             caller: std::sync::OnceLock::new(),
             bytes_read: std::sync::atomic::AtomicU64::new(0),
             body_ended: std::sync::atomic::AtomicBool::new(false),
+            begun: std::sync::atomic::AtomicBool::new(false),
         });
         line.context = Some(context.clone());
         let serving =
@@ -123,6 +125,12 @@ impl Edge {
             if policy.is_by_role(caller, path) {
                 security::record(SecurityRecord::new(SecurityEvent::AdministratorActed));
             }
+        }
+        if endpoint.is_by_key()
+            && let Some(key) = IdempotencyKey::of(request.headers())?
+        {
+            // Boxed, because few requests have a key and every one would hold the place.
+            return Box::pin(self.serve_once(key, request, line, context)).await;
         }
         if !line.arrival.is_conditional {
             return Ok((endpoint.serve)(std::mem::take(request)).await);

@@ -27,6 +27,8 @@ pub(super) struct Line<'e> {
     pub(super) endpoint: Option<Arc<Settled>>,
     pub(super) context: Option<Arc<Context>>,
     pub(super) rate: Option<RateHeaders>,
+    /// The answer is that to an earlier request.
+    pub(super) replayed: bool,
     ended: bool,
 }
 
@@ -45,6 +47,7 @@ impl<'e> Line<'e> {
             endpoint: None,
             context: None,
             rate: None,
+            replayed: false,
             ended: false,
         }
     }
@@ -91,6 +94,7 @@ impl<'e> Line<'e> {
             bytes_in: self.bytes_read().max(self.announced.unwrap_or(0)),
             bytes_out,
             code,
+            replayed: self.replayed,
             cause: cause.as_ref().map(|cause| cause as &dyn std::fmt::Display),
             client: self.client,
         });

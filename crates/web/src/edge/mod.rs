@@ -10,9 +10,11 @@ mod cors;
 mod credential;
 mod finish;
 mod head;
+mod idempotency_key;
 mod life;
 mod limit;
 mod line;
+mod once;
 mod options;
 mod panic_guard;
 mod raw;
@@ -32,6 +34,7 @@ pub use address::{ForwardedHeader, TrustedProxies};
 pub use build::{BuildErrors, EdgeBuilder};
 pub use cors::Cors;
 pub(crate) use credential::{Credential, SESSION_COOKIE};
+pub(crate) use once::REPLAYED;
 pub use options::{Breach, EdgeOptions, EdgeParts, ProblemObserver};
 pub use panic_guard::install_panic_hook;
 
@@ -71,6 +74,11 @@ impl Edge {
     /// The OpenAPI document and the error registry of these endpoints.
     pub fn document(&self) -> &Document {
         &self.document
+    }
+
+    /// Whether an endpoint answers a repetition with what it answered before.
+    pub fn keeps_answers(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.is_by_key())
     }
 
     /// Whether there are credentials that are not good for every endpoint.

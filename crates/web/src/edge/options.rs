@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use axum::http::HeaderValue;
-use mainstay_core::{Authenticator, Clock, Code, Limiter, RequestLog};
+use mainstay_core::{Authenticator, Clock, Code, IdempotencyStore, Limiter, RequestLog};
 
 use super::{address::TrustedProxies, cors::Cors};
 use crate::extract::Transport;
@@ -15,6 +15,9 @@ pub struct EdgeParts {
     pub limiter: Arc<dyn Limiter>,
     /// Knows credentials; without one every `.allow(…)` endpoint answers `UNAUTHENTICATED`.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// Remembers requests with a key; without one no endpoint can be
+    /// [`ByKey`](crate::Repeat::ByKey).
+    pub idempotency: Option<Arc<dyn IdempotencyStore>>,
     /// Takes the request lines.
     pub log: Arc<dyn RequestLog>,
     /// Tells the time of request lines.

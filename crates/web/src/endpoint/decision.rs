@@ -10,9 +10,15 @@ use super::builder::{DeadlineDecision, LimitDecision};
 /// What a second identical request does to an endpoint that changes something.
 ///
 /// `PUT` and `DELETE` are idempotent by RFC 9110 section 9.2.2 and need not say it; `POST` and
-/// `PATCH` must. The reason appears in the discipline matrix and must not be blank.
+/// `PATCH` must. A reason appears in the discipline matrix and must not be blank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
+    /// With the same `Idempotency-Key` nothing: it is given the answer to the first one. Without a
+    /// key it is another request.
+    ///
+    /// What the handler writes to the database is one transaction with the answer, which is kept
+    /// for a day: it must not hold a credential. What it does elsewhere may be done again.
+    ByKey,
     /// Nothing beyond what the first one did: `NoEffect("a second one answers EMAIL_TAKEN")`.
     NoEffect(&'static str),
     /// The same once more: `Again("every log-in is a session of its own")`.

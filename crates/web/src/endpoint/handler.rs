@@ -9,7 +9,7 @@ use axum::{
 use mainstay_core::{Fault, FaultSet};
 
 use super::operation::Operation;
-use crate::respond::Problem;
+use crate::{context, respond::Problem};
 
 /// A part of an endpoint (an argument, an answer) that writes itself into the contract.
 #[diagnostic::on_unimplemented(
@@ -84,6 +84,7 @@ where
     }
 
     async fn call(self, _: Request, _: S) -> Response {
+        context::begin();
         self().await.respond()
     }
 }
@@ -122,6 +123,7 @@ macro_rules! impl_handler {
                     Ok(value) => value,
                     Err(rejection) => return rejection.into_response(),
                 };
+                context::begin();
                 self($($part,)* $last,).await.respond()
             }
         }

@@ -53,6 +53,7 @@ pub struct Operation {
     pub(crate) responses: Vec<ResponseSpec>,
     pub(crate) codes: Vec<Code>,
     pub(crate) needs_caller: bool,
+    pub(crate) answers_credential: bool,
     pub(crate) mistakes: Vec<String>,
 }
 
@@ -65,6 +66,7 @@ impl Operation {
             responses: Vec::new(),
             codes: vec![codes::INTERNAL],
             needs_caller: false,
+            answers_credential: false,
             mistakes: Vec::new(),
         }
     }
@@ -82,6 +84,11 @@ impl Operation {
     /// The handler wants to know the caller, so the endpoint cannot be public.
     pub fn needs_caller(&mut self) {
         self.needs_caller = true;
+    }
+
+    /// A successful answer holds a credential, so it may not be kept anywhere.
+    pub fn answers_credential(&mut self) {
+        self.answers_credential = true;
     }
 
     /// Adds a successful answer.

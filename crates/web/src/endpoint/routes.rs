@@ -8,7 +8,7 @@ use mainstay_core::{Code, Policy as LimitPolicy, ScopeName};
 use super::{
     access::Access,
     builder::{Decided, Draft, Endpoint, Serve},
-    decision::Decisions,
+    decision::{Decisions, Repeat},
     limit::LimitKey,
     operation::{Parameter, RequestBody, ResponseSpec},
 };
@@ -134,6 +134,11 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
+    /// Whether a key makes two requests one.
+    pub(crate) fn is_by_key(&self) -> bool {
+        self.decisions.repeat == Some(Repeat::ByKey)
+    }
+
     /// Whether the endpoint has declared that it may answer with this code.
     pub(crate) fn declares(&self, code: Code) -> bool {
         self.codes.binary_search(&code).is_ok()

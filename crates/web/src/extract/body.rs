@@ -1,10 +1,10 @@
 //! `Body<T>`: the JSON body, bounded, parsed and checked against the contract of `T`.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use axum::{
     extract::{FromRequest, Request},
-    http::header::CONTENT_LENGTH,
+    http::{HeaderMap, header::CONTENT_LENGTH},
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -47,10 +47,7 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let context = context()?;
-        let announced =
-            parts.headers.get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
-        let bytes = read(body, announced.unwrap_or(0), &context).await?;
+        let bytes = read(&parts.headers, body, &*context()?).await?;
         let contract = contracts::mounted::<T>()?;
         match contract.read_body(&bytes) {
             Ok(value) => Ok(Self(value)),
@@ -63,11 +60,13 @@ where
 }
 
 /// Reads the whole body within the endpoint's size and the edge's body timeout.
-async fn read(
+pub(crate) async fn read(
+    headers: &HeaderMap,
     body: axum::body::Body,
-    announced: usize,
-    context: &Arc<Context>,
+    context: &Context,
 ) -> Result<Bytes, Problem> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
+    let announced: usize = announced.unwrap_or(0);
     let limit = context.endpoint.body_bytes_max;
     let collect = collect(body, announced.min(limit), limit, context);
     // Whoever has not sent its body by the deadline is the one that was slow.

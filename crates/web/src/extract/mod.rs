@@ -14,6 +14,7 @@ mod state;
 mod transport;
 
 pub use body::Body;
+pub(crate) use body::read as read_body;
 pub use device::Device;
 pub use headers::Headers;
 pub use if_match::{IfMatch, RequireIfMatch};

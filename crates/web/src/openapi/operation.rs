@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     codes,
-    edge::SESSION_COOKIE,
+    edge::{REPLAYED, SESSION_COOKIE},
     endpoint::{Access, Parameter, ResponseSpec, Settled, SettledLimit},
     extract::Transport,
 };
@@ -95,7 +95,11 @@ fn parameter(parameter: &Parameter) -> Value {
 fn responses(endpoint: &Settled) -> Value {
     let mut responses = Map::new();
     for response in &endpoint.responses {
-        responses.insert(response.status.as_str().to_owned(), success(response));
+        let mut value = success(response);
+        if endpoint.is_by_key() {
+            value["headers"][REPLAYED] = replayed();
+        }
+        responses.insert(response.status.as_str().to_owned(), value);
     }
     if is_conditional(endpoint) {
         responses.insert("304".to_owned(), json!({ "description": "Unchanged" }));
@@ -105,7 +109,11 @@ fn responses(endpoint: &Settled) -> Value {
         by_status.entry(codes::status(code.kind).as_u16()).or_default().push(*code);
     }
     for (status, codes) in by_status {
-        responses.insert(status.to_string(), refusal(&codes));
+        let mut value = refusal(&codes);
+        if endpoint.is_by_key() && status < 500 {
+            value["headers"] = json!({ REPLAYED: replayed() });
+        }
+        responses.insert(status.to_string(), value);
     }
     Value::Object(responses)
 }
@@ -122,6 +130,15 @@ fn success(response: &ResponseSpec) -> Value {
         value["headers"] = Value::Object(response.headers.iter().map(header).collect());
     }
     value
+}
+
+/// The header of an answer that was given before.
+fn replayed() -> Value {
+    json!({
+        "description": "`true` if this is the answer to an earlier request with the same key.",
+        "required": false,
+        "schema": { "const": "true" },
+    })
 }
 
 /// The problem shape with `code` narrowed to what this endpoint can answer at this status, so that

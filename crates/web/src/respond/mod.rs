@@ -7,5 +7,6 @@ mod tagged;
 
 pub use body::{Created, Json, NoContent, Page};
 pub use problem::Problem;
+pub(crate) use problem::Rendered;
 pub use session::WithSession;
 pub use tagged::Tagged;

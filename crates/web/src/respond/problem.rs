@@ -22,6 +22,10 @@ const CATALOGUE: &str = "/docs#";
 #[derive(Clone)]
 pub struct Problem(Arc<Inner>);
 
+/// Beside an answer that has the problem's body already: it belongs to another request, too.
+#[derive(Clone)]
+pub(crate) struct Rendered(pub(crate) Problem);
+
 #[derive(Clone)]
 struct Inner {
     code: Code,
@@ -107,6 +111,11 @@ impl Problem {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         codes::status(self.0.code.kind)
+    }
+
+    /// Whether waiting may help.
+    pub(crate) fn invites_to_try_again(&self) -> bool {
+        self.0.retry_after.is_some()
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {

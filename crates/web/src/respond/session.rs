@@ -61,6 +61,7 @@ impl Cookie {
 impl<R: Respond> Respond for WithSession<R> {
     fn describe(operation: &mut Operation) {
         R::describe(operation);
+        operation.answers_credential();
     }
 
     fn respond(self) -> Response {

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use mainstay_web::{
-    Authenticated, Body, Cache, Edge, EdgeBuilder, Json, Limit, NoContent, Path, Query, Routes,
-    SignedIn, get, post,
+    Authenticated, Body, Cache, Edge, EdgeBuilder, Json, Limit, NoContent, Path, Query, Repeat,
+    Routes, SignedIn, WithSession, get, post,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -163,6 +163,39 @@ fn what_is_said_of_keeping_answers_is_held_against_the_rest() {
         (
             empty().add(get("/a", nothing).public().cache(Cache::Public(MINUTE / 61))),
             "m: GET /a: an answer is kept for whole seconds: say `Cache::NoStore` to keep none",
+        ),
+    ] {
+        let mistakes = build(routes).expect_err(sentence);
+        assert!(mistakes.contains(sentence), "{sentence:?} is not in {mistakes}");
+    }
+}
+
+async fn signed_out() -> WithSession<NoContent> {
+    WithSession::end(NoContent)
+}
+
+#[test]
+fn what_is_said_of_being_done_once_is_held_against_the_rest() {
+    let empty = || Routes::new("m", ());
+    for (routes, sentence) in [
+        (
+            empty().add(get("/a", nothing).public().on_repeat(Repeat::ByKey)),
+            "m: GET /a: a GET changes nothing: leave out `.on_repeat(Repeat::ByKey)`",
+        ),
+        (
+            empty()
+                .add(post("/a", nothing).public().without_deadline("why").on_repeat(Repeat::ByKey)),
+            "m: POST /a: a request that is done once is claimed until its deadline: with \
+             `Repeat::ByKey` say `.deadline(…)` instead of `.without_deadline(…)`",
+        ),
+        (
+            empty().add(post("/a", signed_out).public().on_repeat(Repeat::ByKey)),
+            "m: POST /a: the answer holds a credential, and `Repeat::ByKey` keeps answers: say \
+             `Repeat::Again(\"why\")` or `Repeat::NoEffect(\"why\")`",
+        ),
+        (
+            empty().add(post("/a", nothing).public().on_repeat(Repeat::ByKey)),
+            "m: POST /a: nobody keeps answers here: set `EdgeParts::idempotency`",
         ),
     ] {
         let mistakes = build(routes).expect_err(sentence);

@@ -75,6 +75,7 @@ pub(crate) fn parts(log: &Arc<Lines>, quotas: &Arc<Quotas>) -> EdgeParts {
     EdgeParts {
         limiter: quotas.clone(),
         authenticator: Some(Arc::new(Credentials)),
+        idempotency: None,
         log: log.clone(),
         clock: Arc::new(FixedClock),
     }

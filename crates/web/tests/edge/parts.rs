@@ -145,6 +145,7 @@ pub(crate) struct Line {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) code: Option<&'static str>,
+    pub(crate) replayed: bool,
     pub(crate) cause: Option<String>,
     pub(crate) client: String,
 }
@@ -184,6 +185,7 @@ impl RequestLog for Lines {
             bytes_in: line.bytes_in,
             bytes_out: line.bytes_out,
             code: line.code.map(|code| code.name),
+            replayed: line.replayed,
             cause: line.cause.map(ToString::to_string),
             client: line.client.to_string(),
         };

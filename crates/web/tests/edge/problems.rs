@@ -12,8 +12,10 @@ use mainstay_web::{
 use crate::{
     answer::Answer,
     harness::{Bench, PEER, bench, bench_of, bench_with, by, get, options, post, put, request},
+    memory::{Flaw, Memory},
     parts::{ALICE, Check},
     service::PERSONAL,
+    shop,
 };
 
 /// Never ends.
@@ -71,6 +73,18 @@ async fn refused(bench: &Bench, status: StatusCode) -> Answer {
     answer
 }
 
+/// What only requests with a key are refused with.
+async fn keyed_refusals() -> [(&'static str, Answer); 3] {
+    let shop = shop::bench(Memory::default(), options());
+    assert_eq!(shop.order("good", "k", "tea").await.status, 201);
+    let losing = shop::bench(Memory::with(Flaw::Loses), options());
+    [
+        ("IDEMPOTENCY_KEY_INVALID", shop.order("good", "", "tea").await),
+        ("IDEMPOTENCY_KEY_REUSED", shop.order("good", "k", "rum").await),
+        ("IDEMPOTENCY_IN_PROGRESS", losing.order("good", "k", "tea").await),
+    ]
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_code_of_the_edge_has_its_cause_and_one_shape() {
     let bench = bench_of(options(), Readiness::new(vec![Check::Unready.into()]));
@@ -93,6 +107,11 @@ async fn every_code_of_the_edge_has_its_cause_and_one_shape() {
     let answer = browsers.send(foreign).await;
     assert_eq!(answer.code().as_deref(), Some("CROSS_SITE_REQUEST"));
     seen.insert("CROSS_SITE_REQUEST");
+    for (code, answer) in keyed_refusals().await {
+        assert_eq!(answer.code().as_deref(), Some(code));
+        answer.check_promises();
+        seen.insert(code);
+    }
     // The edge itself admits every request, so only a fault answers this one.
     seen.insert("OVERLOADED");
     let missing: Vec<_> = codes::ALL.iter().filter(|code| !seen.contains(code.name)).collect();
