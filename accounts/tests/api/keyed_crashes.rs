@@ -42,11 +42,12 @@ fn kept(reply: &Reply) -> (u16, String, String) {
 }
 
 /// Repeats a request until it has an answer for good; panics when that takes longer than a lease.
+/// Who waits until shortly before its deadline may get the claim too late to be done: a 504.
 async fn insist(call: Call, key: &str) -> Reply {
     let begun = Instant::now();
     loop {
         let reply = call.clone().send().await;
-        if reply.header("retry-after").is_empty() {
+        if reply.header("retry-after").is_empty() && reply.status != 504 {
             return reply;
         }
         assert!(begun.elapsed() < WEDGED_MAX, "{key} is wedged: {:?}", outcome(&reply));

@@ -1,5 +1,7 @@
 //! `SqlAttempt`: a request that is being done, as a unit of work.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mainstay_core::{Attempt, BoxFault, Completion, IdempotencyFuture, KeptAnswer, new_id};
 use tokio::runtime::Handle;
@@ -55,8 +57,22 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         // Without a runtime the process ends, and the lease with it.
         if !self.void && Handle::try_current().is_ok() {
-            self.database.execute_later(GIVE_UP, self.values());
+            tokio::spawn(give_up_in_the_end(self.database.clone(), self.values()));
         }
+    }
+}
+
+/// Gives a claim up although the database may be busy just now: who waits for it would wait for the
+/// end of the lease. After some 6 s in all that is near.
+async fn give_up_in_the_end(database: Database, values: Vec<Value>) {
+    let mut pause = Duration::from_millis(50);
+    while let Err(error) = database.execute(GIVE_UP, values.clone()).await {
+        if pause > Duration::from_secs(4) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a claim was not given up");
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
     }
 }
 

@@ -54,7 +54,7 @@ const CLAIM: &str = "INSERT INTO mainstay_idempotency \
                      AND mainstay_idempotency.fingerprint = excluded.fingerprint) \
                      RETURNING 1";
 
-const FIND: &str = "SELECT fingerprint, status, code, headers, body \
+const FIND: &str = "SELECT fingerprint, lease_until, expires_at, status, code, headers, body \
                     FROM mainstay_idempotency WHERE id = $1";
 
 /// The age is asked for twice, because a row may be claimed anew between the two looks.
@@ -103,13 +103,16 @@ impl Idempotency {
     ) -> Result<Claim, StoreError> {
         for _ in 0..TRIES_MAX {
             let now = self.clock.now();
+            // Looked for first, because those who wait ask often: a read waits for nobody, and many
+            // claims of what cannot be had would keep its holder from the connections.
+            let values = params![request.id.to_vec()];
+            let found = self.database.query_optional::<Found>(FIND, values).await?;
+            if let Some(known) = found.and_then(|found| found.judge(request, now)) {
+                return Ok(known);
+            }
             if let Some(ticket) = self.claim_at(now, request, lease).await? {
                 self.sweep_now_and_then(now);
                 return Ok(Claim::Fresh(Box::new(SqlAttempt::new(ticket))));
-            }
-            let values = params![request.id.to_vec()];
-            if let Some(found) = self.database.query_optional::<Found>(FIND, values).await? {
-                return Ok(found.judge(request));
             }
         }
         Ok(Claim::InProgress)
@@ -200,24 +203,33 @@ impl fmt::Debug for Idempotency {
     }
 }
 
-/// A row that could not be claimed.
+/// What is known of a request.
 struct Found {
     fingerprint: Vec<u8>,
+    lease_until: Timestamp,
+    expires_at: Timestamp,
     answer: Option<KeptAnswer>,
 }
 
 impl Found {
-    fn judge(self, request: KeyedRequest) -> Claim {
+    /// What there is to say; `None` if the request can be claimed.
+    fn judge(self, request: KeyedRequest, now: Timestamp) -> Option<Claim> {
         match self.answer {
-            _ if self.fingerprint != request.fingerprint => Claim::Reused,
-            Some(answer) => Claim::Answered(answer),
-            None => Claim::InProgress,
+            _ if self.expires_at <= now => None,
+            _ if self.fingerprint != request.fingerprint => Some(Claim::Reused),
+            Some(answer) => Some(Claim::Answered(answer)),
+            None => (self.lease_until > now).then_some(Claim::InProgress),
         }
     }
 }
 
 impl FromRow for Found {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self { fingerprint: row.get("fingerprint")?, answer: answer::read(row)? })
+        Ok(Self {
+            fingerprint: row.get("fingerprint")?,
+            lease_until: row.get("lease_until")?,
+            expires_at: row.get("expires_at")?,
+            answer: answer::read(row)?,
+        })
     }
 }
