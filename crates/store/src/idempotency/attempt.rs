@@ -62,17 +62,22 @@ impl Drop for Ticket {
     }
 }
 
+/// How often giving up is tried, a second apart at most: until about the end of the lease, which
+/// does the same.
+const GIVE_UP_TRIES: u32 = 20;
+
 /// Gives a claim up although the database may be busy just now: who waits for it would wait for the
-/// end of the lease. After some 6 s in all that is near.
+/// end of the lease.
 async fn give_up_in_the_end(database: Database, values: Vec<Value>) {
     let mut pause = Duration::from_millis(50);
-    while let Err(error) = database.execute(GIVE_UP, values.clone()).await {
-        if pause > Duration::from_secs(4) {
+    for tried in 1.. {
+        let Err(error) = database.execute(GIVE_UP, values.clone()).await else { return };
+        if tried == GIVE_UP_TRIES {
             tracing::warn!(error = &error as &dyn std::error::Error, "a claim was not given up");
             return;
         }
         tokio::time::sleep(pause).await;
-        pause *= 2;
+        pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 
