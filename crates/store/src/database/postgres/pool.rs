@@ -75,16 +75,16 @@ impl Pool {
         &self.0.connector.options
     }
 
-    /// A connection for the caller alone. Waits as long as the options allow, and no longer than
-    /// somebody waits for what is worked for.
-    pub(super) async fn acquire(&self) -> Result<Lease, StoreError> {
+    /// A connection for the caller alone. Waits until `deadline`, and no longer than somebody waits
+    /// for what is worked for.
+    pub(super) async fn acquire(&self, deadline: Instant) -> Result<Lease, StoreError> {
         let begun = Instant::now();
         let left = Work::time_left();
         let answer = match self.enter(left)? {
             Ok(lease) => return Ok(lease.held(Hold::new(&self.0.holders))),
             Err(answer) => answer,
         };
-        let patience = left.unwrap_or(Duration::MAX).min(self.options().acquire_timeout);
+        let patience = deadline.saturating_duration_since(begun).min(left.unwrap_or(Duration::MAX));
         match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answered)) => Ok(answered?.held(Hold::new(&self.0.holders))),
             Ok(Err(_)) => Err(closed()),

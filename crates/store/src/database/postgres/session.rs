@@ -59,7 +59,7 @@ impl PostgresTransaction {
         let deadline = Instant::now() + options.acquire_timeout;
         let mut failure = closed();
         for _ in 0..DEAD_MAX {
-            let mut lease = pool.acquire().await?;
+            let mut lease = pool.acquire(deadline).await?;
             lease.soil();
             let left = deadline.saturating_duration_since(Instant::now()).max(BEGIN_MIN);
             match begin_on(&lease, left).await {

@@ -18,10 +18,11 @@ pub(super) async fn run(
     sql: &'static str,
     params: &[Value],
 ) -> Result<Outcome, StoreError> {
-    let mut lease = pool.acquire().await?;
+    let options = pool.options();
+    let mut lease = pool.acquire(Instant::now() + options.acquire_timeout).await?;
     lease.soil();
     let connection = lease.connection().ok_or_else(closed)?;
-    let patience = pool.options().statement_timeout + GRACE;
+    let patience = options.statement_timeout + GRACE;
     let running = tokio::time::timeout(patience, run_on(connection, sql, params));
     let Ok((result, took)) = running.await else {
         return Err(StoreError::TimedOut(failure::lost(sql, NO_ANSWER)));
