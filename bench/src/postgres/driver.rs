@@ -24,7 +24,7 @@ pub(super) trait Driver: Clone + Send + Sync + 'static {
     fn insert(&self, id: i64) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Statements of their own on the `Database`: lanes on PostgreSQL, group commit on SQLite.
+/// Statements of their own on the `Database`: lanes and pool on PostgreSQL, group commit on SQLite.
 #[derive(Clone)]
 pub(super) struct Single(Database);
 
