@@ -150,7 +150,8 @@ async fn who_waits_for_a_lock_holds_up_nobody() {
         assert_eq!(answer, n);
     }
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    assert_eq!(fixture.sessions("wait_event_type = 'Lock'").await, 8, "they are still waiting");
+    // Not by their sessions: who moves from a lane to the pool waits in neither for a moment.
+    assert!(callers.iter().all(|caller| !caller.is_finished()), "they are still waiting");
     holder.commit().await.expect("is committed");
     for caller in callers {
         assert!(caller.await.expect("no panic").expect("has the lock at last"));
