@@ -18,6 +18,7 @@ mod passwords;
 mod postgres;
 mod privacy;
 mod process;
+mod redis;
 mod refusals;
 mod registration;
 mod security_events;

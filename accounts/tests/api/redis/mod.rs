@@ -1,0 +1,3 @@
+//! What only a Redis does: it is away, comes back, stalls, is full, and is spoken to in secret.
+
+mod doctor;
