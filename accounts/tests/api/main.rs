@@ -14,6 +14,7 @@ mod keyed_crashes;
 mod keys;
 mod limits;
 mod listing;
+mod load;
 mod passwords;
 mod postgres;
 mod privacy;
