@@ -5,6 +5,7 @@
 //! No driver's type appears in a public signature, so a repository is written once for every
 //! engine.
 
+mod cache;
 mod database;
 mod error;
 mod idempotency;
@@ -15,6 +16,9 @@ mod redis;
 mod row;
 mod value;
 
+pub use cache::{
+    Cache, CacheSpec, CacheStats, Caches, CachesOptions, CachesState, OnOutage, Scope, Tag,
+};
 pub use database::{
     BackupError, BackupProgress, BoundedStaleness, Connections, Database, DatabaseOptions,
     DatabaseUrl, Diagnosis, Engine, Holder, PgBouncer, Pooler, Server, StatementMode, Transaction,

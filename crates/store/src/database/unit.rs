@@ -10,8 +10,9 @@
 
 use std::{
     future::Future,
+    pin::Pin,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -41,7 +42,12 @@ struct Shared {
     phase: Mutex<Phase>,
     /// Transactions up to this number were abandoned, and are undone before anything else happens.
     abandoned: AtomicU64,
+    /// What is done once the unit has ended.
+    afterwards: std::sync::Mutex<Vec<Afterwards>>,
 }
+
+/// Begun when it is called, and awaited.
+pub(crate) type Afterwards = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 enum Phase {
     /// `begun` counts the transactions there were.
@@ -82,7 +88,32 @@ impl Phase {
 impl Unit {
     pub(crate) fn new(database: Database) -> Self {
         let phase = Mutex::new(Phase::New { begun: 0 });
-        Self(Arc::new(Shared { database, phase, abandoned: AtomicU64::new(0) }))
+        let afterwards = std::sync::Mutex::default();
+        Self(Arc::new(Shared { database, phase, abandoned: AtomicU64::new(0), afterwards }))
+    }
+
+    /// The unit that the running task is in, whatever its database.
+    pub(crate) fn current() -> Option<Self> {
+        CURRENT.try_with(Clone::clone).ok()
+    }
+
+    /// Whether the running task is in one.
+    pub(crate) fn is_current() -> bool {
+        CURRENT.try_with(|_| ()).is_ok()
+    }
+
+    /// Has something done once the unit has ended, before anybody is told so. It is dropped instead
+    /// where nobody knows how the unit ended, or nobody waits for it.
+    pub(crate) fn afterwards(&self, work: Afterwards) {
+        self.0.afterwards.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+    }
+
+    async fn finish(&self) {
+        let work =
+            std::mem::take(&mut *self.0.afterwards.lock().unwrap_or_else(PoisonError::into_inner));
+        for work in work {
+            work().await;
+        }
     }
 
     /// The unit that the running task is in, if it is one of this database.
@@ -135,6 +166,12 @@ impl Unit {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<bool, StoreError> {
+        let is_kept = self.end(sql, params).await?;
+        self.finish().await;
+        Ok(is_kept)
+    }
+
+    async fn end(&self, sql: &'static str, params: Vec<Value>) -> Result<bool, StoreError> {
         let mut phase = self.lock().await;
         match std::mem::replace(&mut *phase, Phase::Doomed) {
             Phase::New { .. } => Ok(self.0.database.write_alone(sql, params).await?.changed > 0),
@@ -158,6 +195,8 @@ impl Unit {
             // After an error the drop has done it as well.
             let _ = open.transaction.rollback().await;
         }
+        drop(phase);
+        self.finish().await;
     }
 
     /// Undoes the unit, as soon as that is possible, for who cannot wait.

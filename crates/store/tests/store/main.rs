@@ -2,6 +2,7 @@
 //! those of the modules that carry an engine's name.
 
 mod attempts;
+mod cache;
 mod claims;
 mod constraints;
 mod fixture;

@@ -1,0 +1,125 @@
+//! `Cache`: values by key, read through it and served from it.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use super::{
+    CacheSpec, CacheStats, Scope,
+    caches::Inner,
+    fences::Stamp,
+    flights::{Boarding, Joinable},
+    load::{Codec, Store},
+    name,
+    near::{Found, Known},
+};
+use crate::{database::Unit, error::StoreError};
+
+/// Values of one kind, by key. Clones share it.
+pub struct Cache<V>(Arc<Store<V>>);
+
+impl<V: Send + Sync + 'static> Cache<V> {
+    pub(super) fn new(caches: Arc<Inner>, spec: CacheSpec<V>, codec: Option<Codec<V>>) -> Self {
+        Self(Arc::new(Store::new(caches, spec, codec)))
+    }
+
+    /// The value of a key: from this process, from Redis, or by `load`, which is asked once for all
+    /// who want it meanwhile. `None` is an answer too and is kept for the `negative_ttl`.
+    ///
+    /// An error is kept by nobody. Who waited for the load that failed gets the same error, unless
+    /// the caller that led it had run out of time; then another one leads. Dropping the future never
+    /// holds up the others.
+    ///
+    /// Within a unit of work it only loads: what the unit has written is nobody else's to see yet,
+    /// and what others see is not what the unit does.
+    pub async fn get_or_load<F, L>(&self, key: &str, load: F) -> Result<Known<V>, StoreError>
+    where
+        F: FnOnce() -> L + Send + 'static,
+        L: Future<Output = Result<Option<V>, StoreError>> + Send + 'static,
+    {
+        let store = &self.0;
+        if Unit::is_current() {
+            store.counters.bypasses.add();
+            return store.load(load).await;
+        }
+        // Before the entry is looked at: see `Shared::is_trusted`.
+        if !store.caches.is_trusted() {
+            return store.find_or_load(key, &store.joinable_unproved(), load).await;
+        }
+        let now = store.caches.clock.monotonic();
+        match store.near.find(key, &store.caches.fences, now) {
+            Found::Fresh(value) => {
+                store.counters.hits.add();
+                if value.is_none() {
+                    store.counters.negative_hits.add();
+                }
+                Ok(value)
+            }
+            Found::Stale(value, stamp, late) => self.renew(key, (value, stamp), late, load).await,
+            Found::Nothing => store.find_or_load(key, &Joinable::Legal, load).await,
+        }
+    }
+
+    /// Serves a value after the end of its life, where the cache may.
+    async fn renew<F, L>(
+        &self,
+        key: &str,
+        (value, stamp): (Known<V>, Stamp),
+        late: Duration,
+        load: F,
+    ) -> Result<Known<V>, StoreError>
+    where
+        F: FnOnce() -> L + Send + 'static,
+        L: Future<Output = Result<Option<V>, StoreError>> + Send + 'static,
+    {
+        let store = &self.0;
+        if late < store.spec.stale_while_revalidate {
+            let name = name::of_entry(store.spec.name, key);
+            if let Boarding::Lead(leader) = store.board(key, &name, &Joinable::Legal) {
+                let (store, key) = (store.clone(), key.to_owned());
+                // Nobody waits for it, so nobody is told when it fails: the next caller tries again.
+                tokio::spawn(async move { store.lead(leader, &key, &name, load).await.map(drop) });
+            }
+            store.counters.stale.add();
+            return Ok(value);
+        }
+        let renewed = store.find_or_load(key, &Joinable::Legal, load).await;
+        let may_serve = late < store.spec.stale_if_error
+            && store.caches.is_trusted()
+            && store.caches.fences.is_legal(&stamp);
+        match renewed {
+            Err(_) if may_serve => {
+                store.counters.stale.add();
+                Ok(value)
+            }
+            other => other,
+        }
+    }
+
+    /// These entries, for [`Caches::write`](super::Caches::write).
+    pub fn scope<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Scope {
+        let spec = &self.0.spec;
+        let names = keys.into_iter().map(|key| name::of_entry(spec.name, key.as_ref()));
+        Scope::new(names.collect(), spec.on_outage)
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> CacheStats {
+        self.0.counters.read()
+    }
+
+    /// What it takes in this process, by estimate: entries, and bytes.
+    pub fn size(&self) -> (usize, u64) {
+        (self.0.near.len(), self.0.near.weight())
+    }
+}
+
+impl<V> Clone for Cache<V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<V> fmt::Debug for Cache<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cache").field(&self.0.spec).finish()
+    }
+}

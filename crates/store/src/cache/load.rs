@@ -1,0 +1,213 @@
+//! What happens when a value is not in this process's memory: one caller gets it for all.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mainstay_core::Work;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    CacheSpec,
+    caches::Inner,
+    fences::Stamp,
+    flights::{Boarding, Flights, Joinable, Landing, Lead, Outcome},
+    name,
+    near::{Known, Near},
+    stats::Counters,
+};
+use crate::error::StoreError;
+
+/// How often a caller joins a flight whose value turns out to be older than its question.
+const JOINS_MAX: u32 = 3;
+
+/// One cache.
+pub(super) struct Store<V> {
+    pub(super) caches: Arc<Inner>,
+    pub(super) spec: CacheSpec<V>,
+    pub(super) codec: Option<Codec<V>>,
+    pub(super) near: Near<V>,
+    pub(super) counters: Counters,
+    flights: Arc<Flights<V>>,
+}
+
+/// How values are shared, if they are.
+pub(super) struct Codec<V> {
+    pub(super) version: u32,
+    pub(super) encode: fn(&Option<Arc<V>>) -> Option<Vec<u8>>,
+    pub(super) decode: fn(&[u8]) -> Option<Option<V>>,
+}
+
+impl<V: Serialize + DeserializeOwned> Codec<V> {
+    /// `[value]`, or `[]` for "there is none": a value may itself be `null`.
+    pub(super) fn json(version: u32) -> Self {
+        Self {
+            version,
+            encode: |value| {
+                let values: Vec<&V> = value.as_deref().into_iter().collect();
+                serde_json::to_vec(&values).ok()
+            },
+            decode: |bytes| {
+                let mut values: Vec<V> = serde_json::from_slice(bytes).ok()?;
+                let value = values.pop();
+                values.is_empty().then_some(value)
+            },
+        }
+    }
+}
+
+impl<V: Send + Sync + 'static> Store<V> {
+    pub(super) fn new(caches: Arc<Inner>, spec: CacheSpec<V>, codec: Option<Codec<V>>) -> Self {
+        let afterlife = spec.stale_while_revalidate.max(spec.stale_if_error);
+        Self {
+            near: Near::new(spec.weight_max, afterlife),
+            flights: Flights::new(),
+            counters: Counters::default(),
+            caches,
+            spec,
+            codec,
+        }
+    }
+
+    /// Without a proof a flight may be joined for as long as its value could be served anyway.
+    pub(super) fn joinable_unproved(&self) -> Joinable {
+        Joinable::BegunWithin(self.caches.bounds.staleness)
+    }
+
+    pub(super) fn board(&self, key: &str, name: &str, joinable: &Joinable) -> Boarding<V> {
+        self.flights.board(key, name, &self.caches.fences, joinable)
+    }
+
+    /// Asks the loader, and nobody else.
+    pub(super) async fn load<F, L>(&self, load: F) -> Result<Known<V>, StoreError>
+    where
+        F: FnOnce() -> L,
+        L: Future<Output = Result<Option<V>, StoreError>>,
+    {
+        self.counters.loads.add();
+        let loaded = load().await;
+        if loaded.is_err() {
+            self.counters.failures.add();
+        }
+        Ok(loaded?.map(Arc::new))
+    }
+
+    /// Joins whoever gets the value, or gets it.
+    pub(super) async fn find_or_load<F, L>(
+        &self,
+        key: &str,
+        joinable: &Joinable,
+        load: F,
+    ) -> Result<Known<V>, StoreError>
+    where
+        F: FnOnce() -> L,
+        L: Future<Output = Result<Option<V>, StoreError>>,
+    {
+        let name = name::of_entry(self.spec.name, key);
+        let deadline = self.wait_until();
+        let mut joins = 0;
+        while joins < JOINS_MAX {
+            let mut flight = match self.board(key, &name, joinable) {
+                Boarding::Lead(leader) => return self.lead(leader, key, &name, load).await,
+                Boarding::Wait(flight) => flight,
+            };
+            self.counters.waits.add();
+            let landing = flight.wait_for(Option::is_some);
+            match tokio::time::timeout_at(deadline.into(), landing).await {
+                Ok(Ok(outcome)) => match outcome.clone() {
+                    Some(Ok(Landing { value, stamp: Some(stamp) }))
+                        if self.caches.fences.is_legal(&stamp) =>
+                    {
+                        return Ok(value);
+                    }
+                    Some(Err(error)) => return Err(error),
+                    _ => joins += 1,
+                },
+                // The leader went away.
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    self.counters.waits_in_vain.add();
+                    break;
+                }
+            }
+        }
+        self.load(load).await
+    }
+
+    /// Gets the value for all who wait.
+    pub(super) async fn lead<F, L>(
+        &self,
+        leader: Lead<V>,
+        key: &str,
+        name: &str,
+        load: F,
+    ) -> Result<Known<V>, StoreError>
+    where
+        F: FnOnce() -> L,
+        L: Future<Output = Result<Option<V>, StoreError>>,
+    {
+        let outcome = self.fetch(leader.stamp, key, name, load).await;
+        let is_out_of_time = Work::time_left() == Some(Duration::ZERO);
+        if outcome.is_ok() || !is_out_of_time {
+            leader.land(outcome.clone());
+        }
+        Ok(outcome?.value)
+    }
+
+    async fn fetch<F, L>(&self, stamp: Stamp, key: &str, name: &str, load: F) -> Outcome<V>
+    where
+        F: FnOnce() -> L,
+        L: Future<Output = Result<Option<V>, StoreError>>,
+    {
+        if !self.caches.is_trusted() || self.caches.fences.is_closed(&stamp) {
+            return self.load_only(stamp, load).await;
+        }
+        if let Some(shared) = &self.caches.shared {
+            return self.fetch_shared(shared, stamp, (key, name), load).await;
+        }
+        let began = self.caches.clock.monotonic();
+        let landing = self.landing(stamp, self.load(load).await?);
+        self.keep(key, &landing, began + self.spec.lifetime(landing.value.as_deref()));
+        Ok(landing)
+    }
+
+    /// Loads what must not be kept.
+    pub(super) async fn load_only<F, L>(&self, stamp: Stamp, load: F) -> Outcome<V>
+    where
+        F: FnOnce() -> L,
+        L: Future<Output = Result<Option<V>, StoreError>>,
+    {
+        self.counters.bypasses.add();
+        Ok(self.landing(stamp, self.load(load).await?))
+    }
+
+    pub(super) fn landing(&self, stamp: Stamp, value: Known<V>) -> Landing<V> {
+        let fences = &self.caches.fences;
+        let tags = self.spec.tags_of(value.as_deref());
+        let stamp = tags.map(|tags| stamp.with(tags.iter().map(|tag| fences.of(&tag.name()))));
+        Landing { value, stamp }
+    }
+
+    /// Keeps what was read in this process, unless that may be old already.
+    pub(super) fn keep(&self, key: &str, landing: &Landing<V>, fresh_until: Duration) {
+        let Landing { value, stamp } = landing;
+        let is_open = |stamp: &Stamp| {
+            !self.caches.fences.is_closed(stamp) && self.caches.fences.is_legal(stamp)
+        };
+        match stamp.filter(is_open) {
+            Some(stamp) => {
+                let weight = value.as_deref().map_or(0, self.spec.weigh);
+                self.near.keep(key, value.clone(), stamp, fresh_until, weight);
+            }
+            None => self.counters.refusals.add(),
+        }
+    }
+
+    /// Until when a caller waits for others.
+    pub(super) fn wait_until(&self) -> Instant {
+        let half = Work::time_left().map_or(Duration::MAX, |left| left / 2);
+        Instant::now() + half.min(self.spec.wait_max)
+    }
+}

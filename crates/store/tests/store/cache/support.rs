@@ -1,0 +1,107 @@
+//! What the tests of caches share: a clock, and a loader that waits to be let go.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use mainstay_core::{Clock, Timestamp};
+use mainstay_store::{Cache, CacheSpec, Caches, StoreError};
+use tokio::sync::oneshot;
+
+/// A clock that a test moves.
+#[derive(Debug, Default)]
+pub(crate) struct TestClock(AtomicU64);
+
+impl TestClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A process on its own with one cache.
+pub(crate) struct Alone {
+    pub(crate) caches: Caches,
+    pub(crate) cache: Cache<u64>,
+    pub(crate) clock: Arc<TestClock>,
+}
+
+impl Alone {
+    pub(crate) fn new(spec: CacheSpec<u64>) -> Self {
+        let clock = Arc::<TestClock>::default();
+        let caches = Caches::alone(clock.clone());
+        Self { cache: caches.in_process(spec), caches, clock }
+    }
+
+    /// Asks for a key whose loader would answer `value`.
+    pub(crate) async fn get(&self, key: &str, value: Option<u64>) -> Option<u64> {
+        get(&self.cache, key, value).await
+    }
+}
+
+pub(crate) async fn get(cache: &Cache<u64>, key: &str, value: Option<u64>) -> Option<u64> {
+    let found = cache.get_or_load(key, move || async move { Ok(value) }).await;
+    found.expect("the loader answers").as_deref().copied()
+}
+
+/// A loader that says when it has begun, and goes on when it is told.
+#[derive(Clone, Default)]
+pub(crate) struct Gate {
+    waiting: Arc<Mutex<Vec<oneshot::Sender<Option<u64>>>>>,
+    begun: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    pub(crate) async fn load(self) -> Result<Option<u64>, StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().expect("no panic").push(sender);
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        receiver.await.map_err(|_| failure("the gate was closed"))
+    }
+
+    /// How many loads have begun.
+    pub(crate) fn begun(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    pub(crate) async fn has_begun(&self, loads: usize) {
+        let waiting = async {
+            while self.begun() < loads {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("a load begins");
+    }
+
+    /// Lets the oldest load answer.
+    pub(crate) fn answer(&self, value: Option<u64>) {
+        let sender = self.waiting.lock().expect("no panic").remove(0);
+        // Whoever loaded may have gone.
+        let _ = sender.send(value);
+    }
+
+    /// Lets the oldest load fail.
+    pub(crate) fn fail(&self) {
+        self.waiting.lock().expect("no panic").remove(0);
+    }
+}
+
+/// An error of the database.
+pub(crate) fn failure(text: &'static str) -> StoreError {
+    let error: Box<dyn Error + Send + Sync> = text.into();
+    StoreError::Unavailable(std::io::Error::other(error).into())
+}
