@@ -45,13 +45,14 @@ impl Application for Accounts {
     }
 
     fn assemble(resources: &Resources, settings: &Settings) -> Assembly {
-        let Resources { database, clock, .. } = resources;
+        let Resources { database, caches, clock, .. } = resources;
         let users = users(resources);
         let timeouts =
             Timeouts { idle: settings.sessions.idle_timeout, lifetime: settings.sessions.lifetime };
-        let stored = sessions::sql(database.clone());
-        let sessions = Sessions::new(stored, users.clone(), clock.clone(), timeouts);
-        let keys = Keys::new(keys::sql(database.clone()), users.clone(), clock.clone());
+        let kept = sessions::cached(sessions::sql(database.clone()), caches);
+        let sessions = Sessions::new(kept, users.clone(), clock.clone(), timeouts);
+        let kept = keys::cached(keys::sql(database.clone()), caches);
+        let keys = Keys::new(kept, users.clone(), clock.clone());
         Assembly::new()
             .authenticate_with(Tokens { sessions: sessions.clone(), keys: keys.clone() })
             .mount(users::routes(users, settings.users.password_length_min))
@@ -153,8 +154,8 @@ impl Authenticator for Tokens {
 }
 
 fn users(resources: &Resources) -> Users {
-    let stored = users::sql(resources.database.clone());
-    Users::new(stored, resources.passwords.clone(), resources.clock.clone())
+    let kept = users::cached(users::sql(resources.database.clone()), &resources.caches);
+    Users::new(kept, resources.passwords.clone(), resources.clock.clone())
 }
 
 fn text(arguments: &ArgMatches, name: &str) -> Pii<String> {

@@ -11,6 +11,6 @@ mod service;
 mod tests;
 mod wire;
 
-pub(crate) use repository::sql;
+pub(crate) use repository::{cached, sql};
 pub(crate) use routes::routes;
 pub(crate) use service::Keys;

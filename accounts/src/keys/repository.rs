@@ -1,5 +1,7 @@
 //! Where keys are kept: the contract, and its SQL.
 
+mod cached;
+
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use mainstay::{
@@ -8,6 +10,7 @@ use mainstay::{
     tokens::TokenHash,
 };
 
+pub(crate) use self::cached::cached;
 use super::{
     error::CreateError,
     model::{KEYS_MAX, Key, KeyId, KeyName, Scope},
@@ -25,7 +28,7 @@ pub(crate) trait Repository: Send + Sync + 'static {
     fn create<'a>(&'a self, key: &'a Key, token: TokenHash) -> Answer<'a, (), CreateError>;
 
     /// The key whose token has this hash, expired or not.
-    fn find(&self, token: TokenHash) -> Answer<'_, Option<Key>>;
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Arc<Key>>>;
 
     /// A user's keys, newest first.
     fn list(&self, user: UserId) -> Answer<'_, Vec<Key>>;
@@ -78,13 +81,13 @@ impl Repository for Sql {
         })
     }
 
-    fn find(&self, token: TokenHash) -> Answer<'_, Option<Key>> {
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Arc<Key>>> {
         let select = "SELECT id, user_id, name, scopes, password_version, created_at, expires_at, \
                       last_used_at, token_hash FROM keys WHERE token_hash = $1";
         Box::pin(async move {
             let found: Option<ByToken> =
                 self.0.query_optional(select, params![token.as_bytes().to_vec()]).await?;
-            Ok(found.filter(|found| found.token == Some(token)).map(|found| found.key))
+            Ok(found.filter(|found| found.token == Some(token)).map(|found| Arc::new(found.key)))
         })
     }
 

@@ -52,10 +52,10 @@ impl Repository for InMemory {
         })
     }
 
-    fn find(&self, token: TokenHash) -> Answer<'_, Option<Key>> {
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Arc<Key>>> {
         Box::pin(async move {
             let kept = self.kept();
-            Ok(kept.iter().find(|(_, known)| *known == token).map(|(key, _)| key.clone()))
+            Ok(kept.iter().find(|(_, known)| *known == token).map(|(key, _)| Arc::new(key.clone())))
         })
     }
 

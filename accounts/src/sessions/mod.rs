@@ -10,6 +10,6 @@ mod tests;
 mod wire;
 
 pub(crate) use model::Timeouts;
-pub(crate) use repository::sql;
+pub(crate) use repository::{cached, sql};
 pub(crate) use routes::routes;
 pub(crate) use service::Sessions;

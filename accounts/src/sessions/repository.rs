@@ -1,5 +1,7 @@
 //! Where sessions are kept: the contract, and its SQL.
 
+mod cached;
+
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use mainstay::{
@@ -8,6 +10,7 @@ use mainstay::{
     tokens::TokenHash,
 };
 
+pub(crate) use self::cached::cached;
 use super::{
     error::CreateError,
     model::{SESSIONS_MAX, Session, SessionId},
@@ -29,7 +32,7 @@ pub(crate) trait Repository: Send + Sync + 'static {
     fn make_room<'a>(&'a self, session: &'a Session) -> Answer<'a, ()>;
 
     /// The session whose token has this hash, expired or not.
-    fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>>;
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Arc<Session>>>;
 
     /// A user's sessions, newest first.
     fn list(&self, user: UserId) -> Answer<'_, Vec<Session>>;
@@ -98,13 +101,15 @@ impl Repository for Sql {
         })
     }
 
-    fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>> {
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Arc<Session>>> {
         let select = "SELECT id, user_id, password_version, device, created_at, last_used_at, \
                       expires_at, token_hash FROM sessions WHERE token_hash = $1";
         Box::pin(async move {
             let found: Option<ByToken> =
                 self.0.query_optional(select, params![token.as_bytes().to_vec()]).await?;
-            Ok(found.filter(|found| found.token == Some(token)).map(|found| found.session))
+            Ok(found
+                .filter(|found| found.token == Some(token))
+                .map(|found| Arc::new(found.session)))
         })
     }
 

@@ -55,10 +55,13 @@ impl Repository for InMemory {
         })
     }
 
-    fn find(&self, token: TokenHash) -> Answer<'_, Option<Session>> {
+    fn find(&self, token: TokenHash) -> Answer<'_, Option<Arc<Session>>> {
         Box::pin(async move {
             let kept = self.kept();
-            Ok(kept.iter().find(|(_, known)| *known == token).map(|(session, _)| session.clone()))
+            Ok(kept
+                .iter()
+                .find(|(_, known)| *known == token)
+                .map(|(session, _)| Arc::new(session.clone())))
         })
     }
 

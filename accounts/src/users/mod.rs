@@ -15,7 +15,7 @@ pub(crate) use error::VerifyError;
 pub(crate) use model::{
     ADMIN, Administrator, Email, PasswordVersion, Principal, USERS_READ, USERS_WRITE, User, UserId,
 };
-pub(crate) use repository::sql;
+pub(crate) use repository::{cached, sql};
 pub(crate) use routes::routes;
 pub(crate) use service::Users;
 pub(crate) use wire::{NAME_MESSAGE, NAME_PATTERN, admin};

@@ -1,5 +1,7 @@
 //! Where users are kept: the contract, and its SQL.
 
+mod cached;
+
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use mainstay::{
@@ -8,6 +10,7 @@ use mainstay::{
     store::{Database, FromRow, FromValue, Mismatch, ResultExt, Row, StoreError, Value, params},
 };
 
+pub(crate) use self::cached::cached;
 use super::{
     error::{CreateError, UpdateError},
     model::{

@@ -82,6 +82,13 @@ impl TokenHash {
         &self.0
     }
 
+    /// The bytes as 64 hexadecimal digits, for a key of a cache.
+    pub fn to_hex(&self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    }
+
     /// The hash as it was stored; `None` for bytes that are none.
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

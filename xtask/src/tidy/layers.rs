@@ -194,10 +194,12 @@ fn judge(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// `service.rs` itself, or its tests in `service/tests.rs`.
+/// `service.rs` itself, or its tests in `service/tests.rs`, or what stands in front of a repository in
+/// `repository/cached.rs`.
 fn is_part(file: &str, known: &str) -> bool {
     let folder = known.trim_end_matches(".rs");
-    file == known || file.strip_suffix("/tests.rs").is_some_and(|stem| stem == folder)
+    let below = |name| file.strip_suffix(name).is_some_and(|stem| stem == folder);
+    file == known || below("/tests.rs") || folder == "repository" && below("/cached.rs")
 }
 
 fn layer_breaches(source: &Source, layer: &str, module: &str, paths: &[Named]) -> Vec<Finding> {

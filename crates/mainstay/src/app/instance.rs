@@ -7,7 +7,8 @@ use std::{
 
 use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
 use mainstay_store::{
-    Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions, MigrateError, Redis,
+    Caches, CachesOptions, Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions,
+    MigrateError, Redis,
 };
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
@@ -237,7 +238,11 @@ fn resources(
 ) -> Resources {
     let clock = overrides.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
     let passwords = Passwords::new(overrides.passwords.unwrap_or(passwords));
-    Resources { database, redis, clock, passwords }
+    let caches = match &redis {
+        Some(redis) => Caches::shared(redis, clock.clone(), CachesOptions::default()),
+        None => Caches::alone(clock.clone()),
+    };
+    Resources { database, redis, caches, clock, passwords }
 }
 
 /// What a failed migration tells an operator.

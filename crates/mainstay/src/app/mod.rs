@@ -12,7 +12,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use clap::ArgMatches;
 use mainstay_core::Clock;
-use mainstay_store::{Database, Migrations, Redis};
+use mainstay_store::{Caches, Database, Migrations, Redis};
 
 pub use assembly::Assembly;
 pub use discipline::discipline;
@@ -31,6 +31,8 @@ pub struct Resources {
     pub database: Database,
     /// What processes of the service share, if it is configured.
     pub redis: Option<Redis>,
+    /// Makes caches that hold what every process of the service has written.
+    pub caches: Caches,
     /// The only way to ask for the time.
     pub clock: Arc<dyn Clock>,
     /// The pool that hashes passwords; starts no thread until it is used.

@@ -23,6 +23,11 @@ use crate::error::StoreError;
 /// How often a caller joins a flight whose value turns out to be older than its question.
 const JOINS_MAX: u32 = 3;
 
+/// How long a value is served in a process that is told of nothing. Others may write all the same: a
+/// command on the same database, or processes that share one and no Redis. Taste: as long as nobody
+/// would call old, and long enough for a key that is asked for all the time.
+const ALONE_MAX: Duration = Duration::from_secs(1);
+
 /// One cache.
 pub(super) struct Store<V> {
     pub(super) caches: Arc<Inner>,
@@ -169,7 +174,8 @@ impl<V: Send + Sync + 'static> Store<V> {
         }
         let began = self.caches.clock.monotonic();
         let landing = self.landing(stamp, self.load(load).await?);
-        self.keep(key, &landing, began + self.spec.lifetime(landing.value.as_deref()));
+        let lifetime = self.spec.lifetime(landing.value.as_deref()).min(ALONE_MAX);
+        self.keep(key, &landing, began + lifetime);
         Ok(landing)
     }
 
