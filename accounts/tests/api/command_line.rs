@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     process::{Home, Output, Service, run, run_in},
-    support::{PASSWORD, assert_outcome},
+    support::{PASSWORD, assert_outcome, until},
 };
 
 /// Asserts the exit code, and that every text is in what was printed on the stream that belongs to
@@ -94,10 +94,11 @@ async fn an_administrator_is_created_from_the_first_line_of_standard_input() {
     let list = || service.call("GET", "/users").bearer(&token).send();
     assert_outcome(&list().await, 200, "", "a list");
 
-    // Beside the running service, which notices at once.
+    // Beside the running service, which notices soon.
     let again = create("ROOT@example.com", "another long password\n");
     check(&again, 0, &["the password is new and their sessions ended"]);
-    assert_outcome(&list().await, 401, "UNAUTHENTICATED", "the old session");
+    let is_over = async || (list().await.code() == "UNAUTHENTICATED").then_some(());
+    until("the old session is over", is_over).await;
     assert_outcome(&log_in(PASSWORD).await, 401, "INVALID_CREDENTIALS", "the old password");
     assert_outcome(&log_in("another long password").await, 201, "", "the new password");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     PASSWORD, Person, UNKNOWN_ID, assert_outcome, comparable, log_in_with, options, registration,
-    set_role, start, text, until,
+    start, text, until,
 };
 
 /// Without a request.
@@ -232,9 +232,11 @@ async fn a_session_ends_after_two_weeks_used_or_not() {
 #[tokio::test]
 async fn a_change_of_role_counts_from_the_next_request() {
     let app = start().await;
+    let root = Person::join_as_admin(&app, "root").await;
     let ada = Person::join(&app, "ada").await;
     for (role, status) in [("user", 403), ("admin", 200), ("user", 403)] {
-        set_role(&app, &ada.id, role).await;
+        let change = app.patch(&ada.path()).bearer(&root.token).json(&json!({ "role": role }));
+        assert_outcome(&change.send().await, 200, "", role);
         let reply = app.get("/users").bearer(&ada.token).send().await;
         assert_eq!(reply.status.as_u16(), status, "as {role}");
     }

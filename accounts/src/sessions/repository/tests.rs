@@ -36,7 +36,7 @@ async fn a_session_is_found_by_its_token_only() {
     on_each(async |place| {
         let ada = place.register("ada@example.com").await;
         let (session, token) = place.log_in(&ada).await;
-        assert_eq!(place.kept.find(token).await.expect("works"), Some(session));
+        assert_eq!(place.kept.find(token).await.expect("works"), Some(Arc::new(session)));
         let other = Token::generate().hash();
         assert_eq!(place.kept.find(other).await.expect("works"), None);
     })

@@ -9,7 +9,8 @@ fn the_fleet_is_held_against_the_pooler_and_the_pooler_against_the_server() {
     let database = TestDatabase::on(Engine::Postgres);
     let settings = "stats_users = postgres\nmax_client_conn = 50\nquery_wait_timeout = 5";
     let pooler = PrivatePgBouncer::with_settings(database.url(), 4, settings).expect("starts");
-    let (url, ports) = (pooler.url(), [("PORT", "0"), ("OPS_PORT", "0")]);
+    let (url, redis) = (pooler.url(), database.redis().expect("beside a server").url());
+    let ports = [("PORT", "0"), ("OPS_PORT", "0"), ("REDIS_URL", &redis)];
     let doctor = |replicas| {
         let fleet = [("DATABASE_URL", url.as_str()), ("MAINSTAY_FLEET__REPLICAS", replicas)];
         run(&["doctor"], &[&ports[..], &fleet].concat(), "")

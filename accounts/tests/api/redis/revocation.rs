@@ -7,7 +7,7 @@ use mainstay_testing::{Call, Engine, FaultProxy, TestApp, TestDatabase, TestOpti
 use serde_json::json;
 use tokio::{task::block_in_place, time::Instant};
 
-use crate::support::{PASSWORD, Person, options, text};
+use crate::support::{PASSWORD, Person, options, text, until};
 
 /// What is promised: later than this after a change was acknowledged nobody knows what was before.
 const BOUND: Duration = Duration::from_millis(100);
@@ -31,7 +31,18 @@ impl Pair {
         };
         let here = TestApp::start_with::<Accounts>(at(&redis).at(database)).await;
         let there = TestApp::start_with::<Accounts>(at(&proxy.url())).await;
-        Self { here, there, proxy }
+        let pair = Self { here, there, proxy };
+        pair.are_caching().await;
+        pair
+    }
+
+    /// Returns when both serve from their caches.
+    async fn are_caching(&self) {
+        for app in self.both() {
+            let caches = &app.instance().resources().caches;
+            let is_caching = async || caches.state().is_trusted.then_some(());
+            until("the caches are in use", is_caching).await;
+        }
     }
 
     fn both(&self) -> [&TestApp; 2] {
@@ -142,6 +153,7 @@ async fn a_process_that_hears_nothing_more_believes_nothing_more() {
             assert_eq!(me(app, &token).await, 401);
         }
         block_in_place(|| pair.proxy.pass());
+        pair.are_caching().await;
         let again = ada.another_token(&pair.there).await;
         pair.is_known(&again).await;
     }
