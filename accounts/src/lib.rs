@@ -7,6 +7,8 @@ mod config;
 mod credential;
 mod keys;
 mod sessions;
+#[cfg(test)]
+mod test_database;
 mod users;
 
 pub use app::Accounts;
