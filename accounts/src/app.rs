@@ -14,6 +14,7 @@ use mainstay::{
 use crate::{
     config::Settings,
     credential::Found,
+    flags::{self, Flags},
     keys::{self, Keys},
     sessions::{self, Sessions, Timeouts},
     users::{self, Administrator, Email, Users},
@@ -41,6 +42,7 @@ impl Application for Accounts {
             "../migrations/0004_session_use.sql",
             "../migrations/0005_keys.sql",
             "../migrations/0006_idempotency.sql",
+            "../migrations/0007_flags.sql",
         )
     }
 
@@ -53,11 +55,14 @@ impl Application for Accounts {
         let sessions = Sessions::new(kept, users.clone(), clock.clone(), timeouts);
         let kept = keys::cached(keys::sql(database.clone()), caches);
         let keys = Keys::new(kept, users.clone(), clock.clone());
+        let kept = flags::cached(flags::sql(database.clone()), caches);
+        let flags = Flags::new(kept, clock.clone());
         Assembly::new()
             .authenticate_with(Tokens { sessions: sessions.clone(), keys: keys.clone() })
             .mount(users::routes(users, settings.users.password_length_min))
             .mount(sessions::routes(sessions))
             .mount(keys::routes(keys))
+            .mount(flags::routes(flags))
     }
 
     fn evidence() -> &'static str {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use mainstay::core::{Pii, ScopeName, Timestamp, new_id};
 use uuid::Uuid;
 
-use crate::users::{PasswordVersion, Principal, USERS_READ, USERS_WRITE, User, UserId};
+use crate::{
+    flags::{FLAGS_READ, FLAGS_WRITE},
+    users::{PasswordVersion, Principal, USERS_READ, USERS_WRITE, User, UserId},
+};
 
 /// Keys an account may have at a time. Taste: far more than a team has machines, and few enough for
 /// a list without pages.
@@ -33,17 +36,24 @@ pub(crate) enum Scope {
     UsersRead,
     /// To change and remove users.
     UsersWrite,
+    /// To read and evaluate flags.
+    FlagsRead,
+    /// To make, replace and remove flags.
+    FlagsWrite,
 }
 
 impl Scope {
     /// All of them.
-    pub(crate) const ALL: [Self; 2] = [Self::UsersRead, Self::UsersWrite];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::UsersRead, Self::UsersWrite, Self::FlagsRead, Self::FlagsWrite];
 
     /// What endpoints call it.
     pub(crate) const fn name(self) -> ScopeName {
         match self {
             Self::UsersRead => USERS_READ,
             Self::UsersWrite => USERS_WRITE,
+            Self::FlagsRead => FLAGS_READ,
+            Self::FlagsWrite => FLAGS_WRITE,
         }
     }
 

@@ -11,7 +11,8 @@ use super::model::{self, KeyId, KeyName};
 use crate::users::{NAME_MESSAGE, NAME_PATTERN, UserId};
 
 /// What a key is good for: `users:read` to show and list users, `users:write` to change and remove
-/// them, always within what its account may do.
+/// them; `flags:read` to show, list and evaluate flags, `flags:write` to make, replace and remove
+/// them. Always within what its account may do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 pub(super) enum Scope {
     // Doc comments here would turn the schema's `enum` into a `oneOf`.
@@ -19,6 +20,10 @@ pub(super) enum Scope {
     UsersRead,
     #[serde(rename = "users:write")]
     UsersWrite,
+    #[serde(rename = "flags:read")]
+    FlagsRead,
+    #[serde(rename = "flags:write")]
+    FlagsWrite,
 }
 
 impl From<Scope> for model::Scope {
@@ -26,6 +31,8 @@ impl From<Scope> for model::Scope {
         match scope {
             Scope::UsersRead => Self::UsersRead,
             Scope::UsersWrite => Self::UsersWrite,
+            Scope::FlagsRead => Self::FlagsRead,
+            Scope::FlagsWrite => Self::FlagsWrite,
         }
     }
 }
@@ -35,6 +42,8 @@ impl From<model::Scope> for Scope {
         match scope {
             model::Scope::UsersRead => Self::UsersRead,
             model::Scope::UsersWrite => Self::UsersWrite,
+            model::Scope::FlagsRead => Self::FlagsRead,
+            model::Scope::FlagsWrite => Self::FlagsWrite,
         }
     }
 }
@@ -51,7 +60,7 @@ pub(super) struct CreateKey {
     )]
     name: Pii<String>,
     /// What it is to be good for.
-    #[schemars(length(min = 1, max = 2))]
+    #[schemars(length(min = 1, max = 4))]
     scopes: BTreeSet<Scope>,
     /// After so many days it is refused.
     #[serde(default = "default_days")]

@@ -1,5 +1,5 @@
-//! What the tests of this module and of its neighbours share: users kept in memory, an empty
-//! database, what belongs to users in either, and somebody to register.
+//! What the tests of this module and of its neighbours share: users kept in memory, what belongs to
+//! users there or in a database, and somebody to register.
 
 use std::{
     collections::HashMap,
@@ -7,14 +7,13 @@ use std::{
 };
 
 use mainstay::{
-    Application as _,
     core::{Pii, Secret, Timestamp},
     passwords::{PasswordCost, PasswordHash, PasswordOptions, Passwords},
-    store::{Database, DatabaseOptions},
+    store::Database,
 };
 use mainstay_testing::{ManualClock, TestDatabase};
 
-use crate::Accounts;
+use crate::test_database::open_database;
 
 use super::{
     error::{CreateError, UpdateError},
@@ -46,15 +45,6 @@ pub(crate) fn address(email: &str) -> Email {
 /// As quick as argon2 can be.
 pub(crate) fn passwords() -> Passwords {
     Passwords::new(PasswordOptions { cost: PasswordCost::LEAST, ..PasswordOptions::default() })
-}
-
-/// An empty database with the schema of the service, on the engine of this run; the handle last.
-pub(crate) async fn open_database() -> (TestDatabase, Database) {
-    let place = TestDatabase::create();
-    let url = place.url().parse().expect("an address");
-    let database = Database::open(&url, &DatabaseOptions::default()).await.expect("opens");
-    database.migrate(Accounts::migrations()).up().await.expect("the schema applies");
-    (place, database)
 }
 
 /// Users, and what a neighbour of this module keeps about them, in one place.

@@ -43,13 +43,21 @@ impl Operation {
             path if path.starts_with("/keys") => &victim.key,
             _ => &victim.session,
         };
-        let mut target = self.path.replace("{id}", id);
-        if self.name() == "GET /keys" {
-            target = format!("/keys?user_id={}", victim.person.id);
-        }
+        let path = self.path.replace("{id}", id).replace("{key}", "checkout");
+        let target = match self.name().as_str() {
+            "GET /keys" => format!("{path}?user_id={}", victim.person.id),
+            "GET /flags/{key}/evaluation" => format!("{path}?subject={}", victim.person.id),
+            _ => path,
+        };
         let call = app.call(self.method.parse().expect("a method"), &target);
         match self.path.as_str() {
             _ if !self.takes_body => call,
+            "/flags" => call.json(&json!({ "key": "mallory", "allow": [victim.person.id] })),
+            "/flags/{key}" => call.header("if-match", "*").json(&json!({
+                "description": "Mallory", "enabled": false, "rollout_basis_points": 0, "allow": [],
+                "prerequisites": [],
+            })),
+            "/flags/evaluations" => call.json(&json!({ "subject": victim.person.id })),
             "/keys" => call.json(&json!({
                 "name": "Mallory", "scopes": ["users:read"], "user_id": victim.person.id,
             })),
@@ -63,9 +71,14 @@ impl Operation {
     /// What somebody without a role, who is not the victim, is told.
     fn refusal(&self) -> Option<(u16, &'static str)> {
         match (self.access.as_str(), self.name().as_str()) {
-            ("admin" | "self or admin", _) | (_, "POST /keys" | "GET /keys") => {
-                Some((403, "FORBIDDEN"))
-            }
+            ("admin" | "self or admin", _)
+            | (
+                _,
+                "POST /keys"
+                | "GET /keys"
+                | "GET /flags/{key}/evaluation"
+                | "POST /flags/evaluations",
+            ) => Some((403, "FORBIDDEN")),
             (_, "DELETE /sessions/{id}") => Some((404, "SESSION_NOT_FOUND")),
             (_, "DELETE /keys/{id}") => Some((404, "KEY_NOT_FOUND")),
             (_, "POST /me/password") => Some((403, "WRONG_PASSWORD")),

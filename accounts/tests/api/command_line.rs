@@ -117,7 +117,7 @@ fn migrations_are_shown_planned_and_applied() {
     let manual = [("MAINSTAY_DATABASE__MIGRATE_AT_START", "manual"), ("PORT", "0")];
     let refused = home.run(&["serve"], &manual, "");
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    for text in ["6 migrations have not been applied", "run `accounts migrate up`"] {
+    for text in ["7 migrations have not been applied", "run `accounts migrate up`"] {
         assert!(refused.stderr.contains(text), "{}", refused.stderr);
     }
 
@@ -148,7 +148,7 @@ fn the_doctor_looks_changes_nothing_and_says_how_bad_it_is_by_its_exit_code() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was created");
 
     check(&run_in(folder.path(), &["migrate", "up"], &[], ""), 0, &["0001 users"]);
-    check(&doctor(&[], &[]), 0, &["sqlite 3.", "all 6 are applied", "is its owner's only"]);
+    check(&doctor(&[], &[]), 0, &["sqlite 3.", "all 7 are applied", "is its owner's only"]);
     let warned = doctor(&[("OPS_HOST", "0.0.0.0")], &[]);
     assert_eq!(warned.code, Some(1), "{warned:?}");
     for text in ["warning  operators", "why: it has no authentication", "fix: set OPS_HOST"] {

@@ -160,6 +160,56 @@ fn walk<'a>(
     ]
 }
 
+/// The same for flags.
+fn walk_flags<'a>(app: &'a TestApp, admin: &'a Person, other: &str) -> Vec<(&'static str, Call)> {
+    let post = |target: &str, body: Value| app.post(target).json(&body);
+    let signed = |call: Call| call.bearer(&admin.token);
+    let put = |target: &str, body: Value| {
+        signed(app.call("PUT".parse().expect("a method"), target).json(&body))
+    };
+    let upper = json!({ "key": "upper", "allow": [other], "prerequisites": ["lower"] });
+    let definition = |required: &[&str]| {
+        json!({
+            "description": "", "enabled": false, "rollout_basis_points": 0, "allow": [],
+            "prerequisites": required,
+        })
+    };
+    let (off, requiring) = (definition(&[]), definition(&["upper"]));
+    vec![
+        ("/flags", signed(post("/flags", json!({ "key": "lower" })))),
+        ("/flags", signed(post("/flags", upper.clone()))),
+        ("/flags", signed(post("/flags", upper))),
+        ("/flags", signed(post("/flags", json!({ "key": "x", "prerequisites": ["y"] })))),
+        ("/flags", signed(post("/flags", json!({ "key": "evaluations", "allow": [1] })))),
+        ("/flags", post("/flags", json!({ "key": "x" }))),
+        ("/flags", signed(app.get("/flags"))),
+        ("/flags", signed(app.get("/flags?limit=1"))),
+        ("/flags", signed(app.get("/flags?limit=0&cursor=A"))),
+        ("/flags/{key}", signed(app.get("/flags/upper"))),
+        ("/flags/{key}", signed(app.get("/flags/upper")).header("if-none-match", "*")),
+        ("/flags/{key}", signed(app.get("/flags/none"))),
+        ("/flags/{key}", signed(app.get("/flags/A"))),
+        ("/flags/{key}", put("/flags/upper", off.clone())),
+        ("/flags/{key}", put("/flags/upper", off.clone()).header("if-match", "\"0\"")),
+        ("/flags/{key}", put("/flags/none", off.clone()).header("if-match", "*")),
+        ("/flags/{key}", put("/flags/lower", requiring).header("if-match", "*")),
+        ("/flags/{key}/evaluation", signed(app.get("/flags/upper/evaluation"))),
+        ("/flags/{key}/evaluation", signed(app.get("/flags/none/evaluation"))),
+        ("/flags/{key}/evaluation", signed(app.get("/flags/upper/evaluation?subject=1"))),
+        ("/flags/evaluations", signed(post("/flags/evaluations", json!({})))),
+        ("/flags/evaluations", signed(post("/flags/evaluations", json!({ "keys": ["none"] })))),
+        ("/flags/evaluations", signed(post("/flags/evaluations", json!({ "keys": [] })))),
+        ("/flags/{key}", signed(app.delete("/flags/lower"))),
+        ("/flags/{key}", put("/flags/upper", off).header("if-match", "*")),
+        ("/flags/{key}", signed(app.delete("/flags/lower")).header("if-match", "\"0\"")),
+        ("/flags/{key}", signed(app.delete("/flags/lower"))),
+        ("/flags/{key}", signed(app.delete("/flags/lower"))),
+        ("/flags/{key}/changes", signed(app.get("/flags/lower/changes"))),
+        ("/flags/{key}/changes", signed(app.get("/flags/upper/changes?limit=1"))),
+        ("/flags/{key}/changes", signed(app.get("/flags/upper/changes?cursor=0"))),
+    ]
+}
+
 #[tokio::test]
 async fn every_answer_of_every_operation_is_as_published() {
     let app = start().await;
@@ -178,7 +228,8 @@ async fn every_answer_of_every_operation_is_as_published() {
         contract.check(&method, path, reply);
         walked.insert((path.to_owned(), method));
     };
-    for (path, call) in walk(&app, &admin, &other, &stranger.id) {
+    let calls = walk(&app, &admin, &other, &stranger.id);
+    for (path, call) in calls.into_iter().chain(walk_flags(&app, &admin, &stranger.id)) {
         let method = call.method().to_string();
         meet(method, path, &call.send().await);
     }
@@ -205,8 +256,9 @@ async fn every_answer_of_every_operation_is_as_published() {
 async fn every_path_answers_head_and_options() {
     let app = start().await;
     let admin = Person::join_as_admin(&app, "root").await;
+    app.post("/flags").bearer(&admin.token).json(&json!({ "key": "checkout" })).send().await;
     for (path, methods) in Contract::of(&app).await.paths() {
-        let target = path.replace("{id}", &admin.id);
+        let target = path.replace("{id}", &admin.id).replace("{key}", "checkout");
         let call = |method: &str| {
             app.call(method.parse().expect("a method"), &target).bearer(&admin.token).send()
         };
@@ -224,7 +276,8 @@ async fn every_path_answers_head_and_options() {
         assert_eq!((options.status.as_u16(), options.body.len()), (204, 0), "{path}");
         let allowed: BTreeSet<_> = options.header("allow").split(", ").collect();
         assert_eq!(allowed, expected, "{path}");
-        let refused = call("PUT").await;
+        let other = ["PUT", "PATCH"].into_iter().find(|method| !expected.contains(method));
+        let refused = call(other.expect("no path has both")).await;
         assert_eq!(
             (refused.status.as_u16(), refused.header("allow")),
             (405, options.header("allow"))

@@ -166,3 +166,24 @@ async fn a_stolen_session_does_not_open_the_present_password_to_guesses() {
     assert_outcome(&owner, 201, "", "the owner");
     assert_eq!(change(WRONG).await, (403, "WRONG_PASSWORD".to_owned()), "which forgets these too");
 }
+
+#[tokio::test]
+async fn guesses_at_the_present_password_end_as_well() {
+    let month = Duration::from_hours(31 * 24).as_secs().to_string();
+    let options = options()
+        .with("MAINSTAY_SESSIONS__IDLE_TIMEOUT_SECONDS", &month)
+        .with("MAINSTAY_SESSIONS__LIFETIME_SECONDS", &month);
+    let app = TestApp::start_with::<Accounts>(options).await;
+    let ada = Person::join(&app, "ada").await;
+    let guess = || {
+        let body = json!({ "current": WRONG, "new": "battery staple correct" });
+        app.post("/me/password").bearer(&ada.token).json(&body).send()
+    };
+    let mut looked_at = 0;
+    while guess().await.code() == "WRONG_PASSWORD" {
+        looked_at += 1;
+        app.advance(Duration::from_mins(15));
+        assert!(looked_at <= 100, "{looked_at} guesses were looked at");
+    }
+    assert_outcome(&guess().await, 403, "PASSWORD_LOCKED", "one more");
+}

@@ -1,4 +1,5 @@
-//! `Idempotency-Key` at `POST /users`: one effect and one answer, whatever happens on the way.
+//! `Idempotency-Key` at `POST /users`, and at `POST /flags`: one effect and one answer, whatever
+//! happens on the way.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use crate::support::{assert_outcome, options, registration, start, until};
+use crate::support::{Person, assert_outcome, options, registration, start, until};
 
 fn keyed(app: &TestApp, key: &str, email: &str) -> Call {
     registration(app, email).header("idempotency-key", key)
@@ -126,6 +127,32 @@ async fn a_request_that_somebody_is_at_waits_and_is_told_to_come_again() {
     app.advance(Duration::from_secs(16));
     assert_outcome(&again().await, 201, "", "once the lease is over");
     assert_eq!(users(&app), 1);
+}
+
+#[tokio::test]
+async fn a_flag_is_made_once_for_a_key() {
+    let app = start().await;
+    let root = Person::join_as_admin(&app, "root").await;
+    let flag = json!({ "key": "checkout", "enabled": true });
+    let create = || {
+        let call = app.post("/flags").bearer(&root.token).header("idempotency-key", "one");
+        call.header("request-timeout", "0.3").json(&flag).send()
+    };
+    let flags = || app.neighbour().number("SELECT count(*) FROM flags");
+    let first = create().await;
+    assert_outcome(&first, 201, "", "the first");
+    let again = create().await;
+    assert!(is_replayed(&again), "{again:?}");
+    assert_eq!((kept(&again), again.header("etag")), (kept(&first), first.header("etag")));
+    assert_eq!(app.neighbour().number("SELECT count(*) FROM flag_changes"), 1);
+
+    app.neighbour().run("DELETE FROM flags");
+    leave_claimed(&app);
+    assert_outcome(&create().await, 409, "IDEMPOTENCY_IN_PROGRESS", "while it is claimed");
+    assert_eq!(flags(), 0);
+    app.advance(Duration::from_secs(16));
+    assert_outcome(&create().await, 201, "", "once the lease is over");
+    assert_eq!(flags(), 1);
 }
 
 #[tokio::test]

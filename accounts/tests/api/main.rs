@@ -8,6 +8,7 @@ mod crash;
 mod degraded;
 mod discipline;
 mod every_refusal;
+mod flags;
 mod guessing;
 mod idempotency;
 mod keyed_crashes;

@@ -148,6 +148,9 @@ fn bodies() -> Vec<(&'static str, String)> {
         (json, json!({ "current": [CANARY], "new": CANARY, CANARY: CANARY }).to_string()),
         (json, json!({ "name": CANARY, "scopes": ["users:read"] }).to_string()),
         (json, json!({ "name": CANARY, "scopes": [CANARY], "user_id": CANARY }).to_string()),
+        (json, json!({ "key": CANARY, "description": CANARY }).to_string()),
+        (json, json!({ "key": CANARY, "prerequisites": [CANARY], "allow": [CANARY] }).to_string()),
+        (json, json!({ "keys": [CANARY], "subject": CANARY }).to_string()),
         (json, format!("{CANARY} {NUMBER}")),
         (json, format!("\"{CANARY}\"")),
         ("text/zqcanaryqz", CANARY.to_owned()),
@@ -157,12 +160,13 @@ fn bodies() -> Vec<(&'static str, String)> {
 
 /// Targets with a canary in the path and in the query.
 fn targets(path: &str) -> Vec<String> {
-    let filled = path.replace("{id}", CANARY);
+    let filled = path.replace("{id}", CANARY).replace("{key}", CANARY);
     vec![
         filled.clone(),
         format!("{filled}?{CANARY}={CANARY}"),
         format!("{filled}?limit={CANARY}&cursor={CANARY}&email={CANARY}%40example.com"),
         format!("{filled}?user_id={CANARY}"),
+        format!("{filled}?subject={CANARY}"),
         format!("{filled}?email={CANARY}&limit={NUMBER}&access_token={CANARY}%ff"),
         format!("{filled}/{CANARY}"),
     ]

@@ -151,6 +151,8 @@ async fn each_log_in_and_each_guess_leaves_its_event_whatever_is_filtered() {
 async fn each_denial_and_each_use_of_a_role_leaves_its_event() {
     let mut scene = Scene::start().await;
     let (ada, root, own) = (scene.ada.clone(), scene.root.clone(), scene.own.clone());
+    let flag = json!({ "key": "checkout" });
+    let for_ada = own.replace("/users/", "/flags/checkout/evaluation?subject=");
     let change =
         |token: &str, body: Value| scene.service.call("PATCH", &own).bearer(token).json(&body);
     for (what, call, status, events) in [
@@ -162,6 +164,11 @@ async fn each_denial_and_each_use_of_a_role_leaves_its_event() {
             422,
             &["authz_admin", "input_validation_fail"],
         ),
+        ("a forbidden flag", scene.post("/flags", &ada, &flag), 403, &["authz_fail"]),
+        ("a flag", scene.post("/flags", &root, &flag), 201, &["authz_admin"]),
+        ("what is on for somebody else", scene.get(&for_ada, &root), 200, &[]),
+        ("what is on for oneself", scene.get(&for_ada, &ada), 200, &[]),
+        ("its end", scene.delete("/flags/checkout", &root), 204, &["authz_admin"]),
         ("a change", change(&ada, json!({ "age": 36 })), 200, &["user_updated"]),
         ("no change", change(&ada, json!({ "age": 36 })), 200, &[]),
         ("a bad change", change(&ada, json!({ "age": 0 })), 422, &["input_validation_fail"]),

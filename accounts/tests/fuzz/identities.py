@@ -27,9 +27,10 @@ PASSWORD = "said once, by nobody but the fuzzer"
 
 
 def parts(case):
-    """The collection and the name of the parameter: `/sessions` and `id` of `/sessions/{id}`."""
-    collection, _, last = case.operation.path.rpartition("/")
-    return collection, last.strip("{}")
+    """The collection and the name of the parameter: `/sessions` and `id` of `/sessions/{id}`, and of
+    whatever is below it."""
+    collection, _, rest = case.operation.path.partition("/{")
+    return collection, rest.partition("}")[0]
 
 
 class Identity:
@@ -39,7 +40,7 @@ class Identity:
         self.numbers = itertools.count(1)
         self.email = None
         self.token = None
-        # Ids by collection (`/sessions`): what we are, and what the run has made as us.
+        # Ids or keys by collection (`/sessions`): what we are, and what the run has made as us.
         self.ids = {}
         self.made = defaultdict(list)
 
@@ -95,8 +96,9 @@ class Identity:
             collection, name = parts(case)
             gone = (case.path_parameters or {}).get(name)
             self.made[collection] = [made for made in self.made[collection] if made != gone]
-        elif response.status_code == 201 and "id" in response.json():
-            self.made[case.operation.path].append(response.json()["id"])
+        elif response.status_code == 201:
+            made = response.json()
+            self.made[case.operation.path].append(made["id"] if "id" in made else made["key"])
 
     def own(self, case):
         """Replaces what chance cannot find by what is ours, so that more than refusals is tested."""
@@ -104,6 +106,9 @@ class Identity:
         known = [self.ids[collection]] if collection in self.ids else self.made[collection]
         if known and name in (case.path_parameters or {}):
             case.path_parameters = {**case.path_parameters, name: known[-1]}
+        if case.method == "PUT":
+            # It asks for the version it replaces, and any will do.
+            case.headers = {**(case.headers or {}), "if-match": "*"}
         if (case.method, case.operation.path) == ("POST", SESSIONS):
             case.body = {"email": self.email, "password": PASSWORD}
         elif isinstance(case.body, dict):

@@ -63,7 +63,7 @@ events! {
     TokenReused = "authn_token_reuse", Warn;
     /// A signed-in caller asked for what they may not do.
     AccessDenied = "authz_fail", Warn;
-    /// Somebody used a role over somebody else's account.
+    /// Somebody used a role over what is not their own: somebody else's account, a flag.
     AdministratorActed = "authz_admin", Warn;
     /// A role was given or taken.
     PermissionsChanged = "privilege_permissions_changed", Warn;

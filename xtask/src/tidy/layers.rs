@@ -17,7 +17,8 @@ struct Module {
 const MODULES: &[Module] = &[
     Module { name: "users", uses: &[] },
     Module { name: "sessions", uses: &["users"] },
-    Module { name: "keys", uses: &["users"] },
+    Module { name: "keys", uses: &["users", "flags"] },
+    Module { name: "flags", uses: &[] },
 ];
 
 /// The files of a module. Unit tests may move to `tests.rs`, or to `service/tests.rs`.

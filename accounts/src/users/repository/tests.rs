@@ -7,9 +7,10 @@ use mainstay::{
 use uuid::Uuid;
 
 use super::{
-    super::tests::{InMemory, address, open_database, passwords},
+    super::tests::{InMemory, address, passwords},
     *,
 };
+use crate::test_database::open_database;
 
 /// Holds each kind of repository against the same property.
 async fn on_each(property: impl AsyncFn(&dyn Repository)) {

@@ -53,6 +53,8 @@ fn modules_use_each_other_only_as_the_table_says() {
     assert_eq!(caught("users/routes.rs", "super::super::sessions::find()"), [NEIGHBOUR.sentence]);
     assert_eq!(caught("sessions/service.rs", use_inside), [INSIDE.sentence]);
     assert!(caught("sessions/service.rs", "use crate::users::{self, Users};").is_empty());
+    assert_eq!(caught("flags/service.rs", "use crate::users::Users;"), [NEIGHBOUR.sentence]);
+    assert!(caught("keys/model.rs", "use crate::flags::FLAGS_READ;").is_empty());
 }
 
 #[test]
