@@ -2,8 +2,8 @@
 //!
 //! The breaker is the absence of a connection. A question that is not answered in time, or whose
 //! connection is lost, takes the connection away from everybody; from then on nobody waits: each
-//! question fails at once, until one task ([`repair`](super::repair)) has had an answer. That task is
-//! the single probe.
+//! question fails at once, until one task ([`repair`](super::repair)) has had an answer. That task
+//! is the single probe.
 
 use std::{
     fmt,

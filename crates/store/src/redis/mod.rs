@@ -1,5 +1,5 @@
-//! Redis or Valkey: what processes of a service share. Everything works without it, each process for
-//! itself.
+//! Redis or Valkey: what processes of a service share. Everything works without it, each process
+//! for itself.
 //!
 //! No type of the driver appears in a public signature.
 

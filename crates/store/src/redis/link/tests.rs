@@ -1,3 +1,5 @@
+//! A Redis that goes away in every way, and who notices it.
+
 use std::time::Instant;
 
 use mainstay_test_databases::{FaultProxy, Memory, PrivateCluster, PrivateRedis, PrivateSentinel};
