@@ -16,7 +16,8 @@
 //!
 //! A value belongs to one run of the server and to one epoch: a server that is started again with
 //! an old memory, or another one that takes its place, has no value of use; a new epoch ends all.
-//! Only `intent` and `publish` work when the memory of the server is full.
+//! Only `intent` and `publish` work when the memory of the server is full. The others begin with the
+//! change that takes memory: it is what a full server refuses, and only as long as it is the first.
 
 mod debts;
 mod proof;

@@ -2,5 +2,7 @@
 
 mod interleavings;
 mod local;
+mod outages;
+mod shared;
 mod support;
 mod units;
