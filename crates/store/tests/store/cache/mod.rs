@@ -3,6 +3,7 @@
 mod interleavings;
 mod local;
 mod outages;
+mod processes;
 mod shared;
 mod support;
 mod units;
