@@ -1,5 +1,8 @@
 //! `PrivateRedis`: a Redis of one test's own, to break in every way.
 
+mod encrypted;
+mod group;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -9,9 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::machine::{Guard, ServerError, on_free_port, programs};
+pub use self::{
+    encrypted::EncryptedRedis,
+    group::{PrivateCluster, PrivateSentinel},
+};
+use crate::machine::{Guard, ServerError, has_ended, on_free_port, programs};
 
 /// The file in a server's folder that holds its process.
 const PID_FILE: &str = "pid";
@@ -48,7 +55,17 @@ impl PrivateRedis {
     pub fn start_with(memory: Memory, settings: &[&str]) -> Result<Self, ServerError> {
         let append = if memory == Memory::Kept { "yes" } else { "no" };
         let usual = ["--appendonly", append, "--appendfsync", "always", "--save", ""];
-        let settings = usual.iter().chain(settings).map(|&word| word.to_owned()).collect();
+        // Tests make it sleep (`DEBUG SLEEP`), which newer versions otherwise refuse.
+        let usual = usual.into_iter().chain(["--enable-debug-command", "yes"]);
+        Self::start_as(usual.chain(settings.iter().copied()).map(str::to_owned).collect())
+    }
+
+    /// Starts one that watches others.
+    fn start_sentinel() -> Result<Self, ServerError> {
+        Self::start_as(vec!["--sentinel".to_owned()])
+    }
+
+    fn start_as(settings: Vec<String>) -> Result<Self, ServerError> {
         let guard = Guard::new(PID_FILE, "KILL")?;
         let mut server = Self { program: programs::redis()?, settings, port: 0, guard };
         server.port = on_free_port(|port| server.begin(port))?;
@@ -57,11 +74,13 @@ impl PrivateRedis {
 
     fn begin(&self, port: u16) -> Result<(), ServerError> {
         let folder = self.guard.folder();
+        // A sentinel writes what it learns into it.
+        let configuration = folder.join("configuration");
+        fs::OpenOptions::new().create(true).append(true).open(&configuration)?;
         let mut command = Command::new(&self.program);
-        command.current_dir(folder).env_clear().stdin(Stdio::null());
+        command.arg(configuration).current_dir(folder).env_clear().stdin(Stdio::null());
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "yes"]);
-        // Tests make it sleep (`DEBUG SLEEP`), which newer versions otherwise refuse.
-        command.args(["--enable-debug-command", "yes", "--logfile", "log"]);
+        command.args(["--logfile", "log"]);
         command.arg("--pidfile").arg(folder.join(PID_FILE)).args(&self.settings);
         let output = command.output()?;
         if !output.status.success() {
@@ -69,11 +88,11 @@ impl PrivateRedis {
         }
         let begun = Instant::now();
         while !ask(port, &["PING"]).is_ok_and(|answer| answer == "PONG") {
-            let ended = process(folder).is_some_and(|pid| test_kill_process(pid).is_err());
+            let ended = process(folder).is_some_and(has_ended);
             if ended || begun.elapsed() > CHANGE_MAX {
                 return Err(self.failed("it does not answer"));
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::yield_now();
         }
         Ok(())
     }
@@ -112,12 +131,14 @@ impl PrivateRedis {
         let Some(pid) = process(self.guard.folder()) else { return Ok(()) };
         signal(pid, Signal::KILL)?;
         let begun = Instant::now();
-        while test_kill_process(pid).is_ok() {
+        while !has_ended(pid) {
             if begun.elapsed() > CHANGE_MAX {
                 return Err(self.failed("it does not end"));
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::yield_now();
         }
+        // Or the next start would be taken to have ended.
+        fs::remove_file(self.guard.folder().join(PID_FILE))?;
         Ok(())
     }
 
@@ -153,10 +174,8 @@ fn signal(pid: Pid, signal: Signal) -> Result<(), ServerError> {
 /// One question on one connection, in the protocol's plain form (RESP2).
 fn ask(port: u16, words: &[&str]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    let mut question = format!("*{}\r\n", words.len());
-    for word in words {
-        question.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-    }
+    let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    let question = format!("*{}\r\n{}", words.len(), words.collect::<String>());
     stream.write_all(question.as_bytes())?;
     answer(&mut BufReader::new(stream))
 }
@@ -188,6 +207,8 @@ fn answer(stream: &mut impl BufRead) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{self, RecvTimeoutError};
+
     use super::*;
     use crate::FaultProxy;
 
@@ -214,11 +235,12 @@ mod tests {
         let server = server(Memory::Lost);
         let port = server.port;
         server.pause().expect("stops");
-        let waiting = std::thread::spawn(move || ask(port, &["PING"]));
-        std::thread::sleep(Duration::from_millis(100));
-        assert!(!waiting.is_finished(), "it answers");
+        let (sender, answers) = mpsc::channel();
+        std::thread::spawn(move || sender.send(ask(port, &["PING"]).expect("is answered")));
+        let soon = Duration::from_millis(100);
+        assert_eq!(answers.recv_timeout(soon), Err(RecvTimeoutError::Timeout), "it answers");
         server.resume().expect("goes on");
-        assert_eq!(waiting.join().expect("no panic").expect("is answered"), "PONG");
+        assert_eq!(answers.recv().as_deref(), Ok("PONG"));
         server.pause().expect("stops");
         drop(server);
         assert!(ask(port, &["PING"]).is_err());
