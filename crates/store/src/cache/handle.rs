@@ -7,7 +7,7 @@ use super::{
     caches::Inner,
     fences::Stamp,
     flights::{Boarding, Joinable},
-    load::{Codec, Store},
+    load::{Codec, Loader, Store},
     name,
     near::{Found, Known},
 };
@@ -36,13 +36,16 @@ impl<V: Send + Sync + 'static> Cache<V> {
         L: Future<Output = Result<Option<V>, StoreError>> + Send + 'static,
     {
         let store = &self.0;
+        // Small where the value is here: whatever else it takes is on the heap.
+        let load = || -> Loader<V> { Box::new(|| Box::pin(load())) };
         if Unit::is_current() {
             store.counters.bypasses.add();
-            return store.load(load).await;
+            return store.load(load()).await;
         }
         // Before the entry is looked at: see `Shared::is_trusted`.
         if !store.caches.is_trusted() {
-            return store.find_or_load(key, &store.joinable_unproved(), load).await;
+            let joinable = store.joinable_unproved();
+            return Box::pin(store.find_or_load(key, &joinable, load())).await;
         }
         let now = store.caches.clock.monotonic();
         match store.near.find(key, &store.caches.fences, now) {
@@ -53,23 +56,21 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 }
                 Ok(value)
             }
-            Found::Stale(value, stamp, late) => self.renew(key, (value, stamp), late, load).await,
-            Found::Nothing => store.find_or_load(key, &Joinable::Legal, load).await,
+            Found::Stale(value, stamp, late) => {
+                Box::pin(self.renew(key, (value, stamp), late, load())).await
+            }
+            Found::Nothing => Box::pin(store.find_or_load(key, &Joinable::Legal, load())).await,
         }
     }
 
     /// Serves a value after the end of its life, where the cache may.
-    async fn renew<F, L>(
+    async fn renew(
         &self,
         key: &str,
         (value, stamp): (Known<V>, Stamp),
         late: Duration,
-        load: F,
-    ) -> Result<Known<V>, StoreError>
-    where
-        F: FnOnce() -> L + Send + 'static,
-        L: Future<Output = Result<Option<V>, StoreError>> + Send + 'static,
-    {
+        load: Loader<V>,
+    ) -> Result<Known<V>, StoreError> {
         let store = &self.0;
         if late < store.spec.stale_while_revalidate {
             let name = name::of_entry(store.spec.name, key);

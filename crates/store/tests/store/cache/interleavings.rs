@@ -171,8 +171,7 @@ async fn run(subject: Arc<dyn Subject>, clock: &TestClock, steps: &[Step]) -> Op
             return Some(format!("key {key}: {found} was left, {version} is true"));
         }
     }
-    let violation = world.lock().expect("no panic").violation.take();
-    violation
+    world.lock().expect("no panic").violation.take()
 }
 
 fn violation(subject: Arc<dyn Subject>, clock: &TestClock, steps: &[Step]) -> Option<String> {

@@ -108,13 +108,13 @@ async fn a_write_is_heard_everywhere() {
 async fn nobody_keeps_what_is_being_written() {
     let server = server();
     let [one, two] = two(&server, spec).await;
-    let (begin, begun) = tokio::sync::oneshot::channel();
+    let (sender, begun) = tokio::sync::oneshot::channel();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let scope = one.cache.scope(["key"]).and(one.private.scope(["key"]));
     let caches = one.caches.clone();
     let write = tokio::spawn(async move {
         let commit = async {
-            begin.send(()).expect("somebody waits");
+            sender.send(()).expect("somebody waits");
             ended.await.map_err(|_| failure("the connection was lost"))
         };
         caches.write(scope, commit).await

@@ -51,13 +51,12 @@ impl Control {
         }
         let mut redis = self.redis.clone();
         let asked = soon(redis.get::<_, Option<u64>>(key)).await.flatten();
-        let version = match asked {
-            Some(version) => version,
-            None => {
-                let version = load.await?.expect("every key is there");
-                soon(redis.set::<_, _, ()>(key, version)).await;
-                version
-            }
+        let version = if let Some(version) = asked {
+            version
+        } else {
+            let version = load.await?.expect("every key is there");
+            soon(redis.set::<_, _, ()>(key, version)).await;
+            version
         };
         self.map.lock().expect("no panic").insert(key, version);
         Ok(version)

@@ -115,6 +115,12 @@ async fn run(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
+/// The figures of a run, for who looks.
+#[expect(clippy::print_stderr, reason = "the length of a run is chosen, and seen here")]
+fn tell(Judgement { reads, writes, hits, loads, .. }: &Judgement) {
+    eprintln!("{reads} reads, {writes} writes; of the survivors {hits} hits, {loads} loads");
+}
+
 const MOMENT: Duration = Duration::from_millis(300);
 /// Long enough for caches to be trusted again after an outage.
 const WHILE: Duration = Duration::from_millis(1700);
@@ -153,8 +159,8 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
         }
     }
     let judgement = fleet.judge().await;
-    let Judgement { reads, writes, hits, loads, .. } = judgement;
-    eprintln!("{reads} reads, {writes} writes; of the survivors {hits} hits, {loads} loads");
+    tell(&judgement);
+    let Judgement { writes, hits, loads, .. } = judgement;
     assert_eq!(judgement.violations(), 0, "{judgement:?}");
     assert!(hits > loads && writes > 100, "{judgement:?}");
 }

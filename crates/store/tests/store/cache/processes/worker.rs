@@ -29,6 +29,13 @@ use super::{
 const VARIABLE: &str = "MAINSTAY_TEST_CACHE_PROCESS";
 
 pub(super) const KEYS: u64 = 16;
+
+const SELECT: &str = "SELECT version FROM cells WHERE id = $1";
+const UPDATE_ONE: &str =
+    "UPDATE cells SET version = version + 1 WHERE id = $1 RETURNING id, version";
+const UPDATE_GROUP: &str = "UPDATE cells SET version = version + 1 WHERE id / 2 % 2 = $1 \
+                            RETURNING id, version";
+
 const READERS: usize = 4;
 
 /// Where a process ends itself, without a warning, when it is told to.
@@ -68,9 +75,9 @@ impl Worker {
     /// Starts it. `test` is the path of the test that calls, which begins with [`works`].
     pub(super) fn start(test: &str, orders: &Orders) -> Self {
         let Orders { redis, database, journal, is_control, load_ms } = orders;
-        let text = format!("{redis} {database} {} {is_control} {load_ms}", journal.display());
+        let told = format!("{redis} {database} {} {is_control} {load_ms}", journal.display());
         let mut command = Command::new(std::env::current_exe().expect("a program"));
-        command.args(["--exact", test, "--nocapture"]).env(VARIABLE, text);
+        command.args(["--exact", test, "--nocapture"]).env(VARIABLE, told);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         Self(command.spawn().expect("the program starts"))
     }
@@ -121,7 +128,7 @@ pub(super) async fn works() -> bool {
         is_control: words[3] == "true",
         load_ms: words[4].parse().expect("a number"),
     };
-    Site::open(&orders).await.work(&orders.journal).await;
+    Box::pin(Site::open(&orders).await.work(&orders.journal)).await;
     true
 }
 
@@ -241,7 +248,6 @@ impl Site {
     async fn read(self: &Arc<Self>, key: u64) -> u64 {
         let site = self.clone();
         let load = async move {
-            const SELECT: &str = "SELECT version FROM cells WHERE id = $1";
             let (version,): (i64,) = site.database.query_one(SELECT, params![key as i64]).await?;
             tokio::time::sleep(site.load_time).await;
             Ok(Some(version as u64))
@@ -249,7 +255,7 @@ impl Site {
         let version = match &self.subject {
             Subject::Control(control) => control.read(key, load).await,
             Subject::Ours { shared, private, .. } => {
-                let cache = if key % 2 == 0 { shared } else { private };
+                let cache = if key.is_multiple_of(2) { shared } else { private };
                 let load =
                     move || async move { Ok(load.await?.map(|version| Cell { key, version })) };
                 let cell = cache.get_or_load(&key.to_string(), load).await;
@@ -267,7 +273,7 @@ impl Site {
             let written = match &self.subject {
                 Subject::Control(control) => control.write(key, self.commit_one(key)).await,
                 Subject::Ours { caches, shared, private } => {
-                    let cache = if key % 2 == 0 { shared } else { private };
+                    let cache = if key.is_multiple_of(2) { shared } else { private };
                     if count.is_multiple_of(10) {
                         let scope = Scope::tag(&Tag::new("group", group(key)));
                         caches.write(scope, self.commit_group(group(key))).await
@@ -289,18 +295,14 @@ impl Site {
 
     async fn commit_one(&self, key: u64) -> Result<Vec<(i64, i64)>, StoreError> {
         self.maybe_die(Step::Announced);
-        const UPDATE: &str =
-            "UPDATE cells SET version = version + 1 WHERE id = $1 RETURNING id, version";
-        let rows = self.database.execute_returning(UPDATE, params![key as i64]).await?;
+        let rows = self.database.execute_returning(UPDATE_ONE, params![key as i64]).await?;
         self.maybe_die(Step::Committed);
         Ok(rows)
     }
 
     async fn commit_group(&self, group: u64) -> Result<Vec<(i64, i64)>, StoreError> {
         self.maybe_die(Step::Announced);
-        const UPDATE: &str = "UPDATE cells SET version = version + 1 WHERE id / 2 % 2 = $1 \
-                              RETURNING id, version";
-        let rows = self.database.execute_returning(UPDATE, params![group as i64]).await?;
+        let rows = self.database.execute_returning(UPDATE_GROUP, params![group as i64]).await?;
         self.maybe_die(Step::Committed);
         Ok(rows)
     }
