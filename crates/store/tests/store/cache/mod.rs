@@ -1,5 +1,6 @@
 //! Caches: what they serve, to whom, and for how long.
 
+mod groups;
 mod interleavings;
 mod local;
 mod outages;
