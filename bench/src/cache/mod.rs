@@ -29,7 +29,7 @@ pub(crate) fn measure(_folder: &Path) -> Result<String> {
 /// Caches that share the server, once they trust it.
 fn caches(runtime: &Runtime, server: &PrivateRedis) -> Result<Caches> {
     let redis = Redis::new(server.url().parse()?, RedisOptions::default());
-    let settle = Duration::from_millis(100);
+    let settle = Some(Duration::from_millis(100));
     let options = CachesOptions { settle, ..CachesOptions::default() };
     runtime.block_on(async {
         let caches = Caches::shared(&redis, Arc::new(SystemClock::new()), options);

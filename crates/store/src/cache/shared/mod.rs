@@ -127,6 +127,11 @@ impl Shared {
         (read(&self.core.pushes), read(&self.core.lapses))
     }
 
+    /// The time since the last question that was answered in time.
+    pub(super) fn silence(&self) -> Duration {
+        self.core.silence.length()
+    }
+
     /// Writes that other processes have not been told of.
     pub(super) fn debts(&self) -> usize {
         self.core.debts.len()

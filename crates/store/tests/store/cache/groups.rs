@@ -27,7 +27,7 @@ async fn a_cluster_is_heard_of_each_of_its_nodes() {
     assert_eq!(two.serves(&keys[10], 1).await, [true; 2]);
     // One of them forgets everything, and perhaps what the others hold is meant.
     cluster.nodes()[1].ask(&["FLUSHALL"]);
-    until(async || two.serves(&keys[11], 1).await[1] == false).await;
+    until(async || !two.serves(&keys[11], 1).await[1]).await;
     let tag = Scope::tag(&Tag::new("owner", 1));
     one.fill("last", 3).await;
     until(async || two.serves("last", 3).await[0]).await;

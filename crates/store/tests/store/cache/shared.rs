@@ -222,7 +222,7 @@ async fn a_value_that_cannot_be_read_is_replaced() {
 async fn a_value_that_is_too_large_stays_in_the_process() {
     let server = server();
     let redis = Redis::new(server.url().parse().expect("one"), RedisOptions::default());
-    let settle = Duration::from_millis(50);
+    let settle = Some(Duration::from_millis(50));
     let options = CachesOptions { settle, ..CachesOptions::default() };
     let caches = Caches::shared(&redis, Arc::new(SystemClock::new()), options);
     until(async || caches.state().is_trusted).await;

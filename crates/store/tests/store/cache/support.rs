@@ -118,7 +118,7 @@ pub(crate) struct Process {
 impl Process {
     /// One that trusts its caches soon: nobody has written in an outage.
     pub(crate) async fn start(url: &str, spec: fn() -> CacheSpec<u64>) -> Self {
-        let settle = Duration::from_millis(50);
+        let settle = Some(Duration::from_millis(50));
         Self::with(url, spec, CachesOptions { settle, ..CachesOptions::default() }).await
     }
 

@@ -84,7 +84,7 @@ impl Fleet {
         }
         // What was acknowledged last has the bound to be heard, and a process that has just come
         // back the time to trust its caches again: what is left must be seen.
-        run(CachesOptions::default().settle).await;
+        run(WHILE).await;
         for (worker, _) in &mut self.workers {
             worker.tell("end");
             assert!(worker.wait(), "it comes to its end");
@@ -146,9 +146,13 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
         fleet.replace((victim + 2) % 3, steps[round % 3]);
         fleet.server.ask(&["FLUSHALL"]);
         run(WHILE).await;
+        // One of them comes back later than the others, with writes that it could not tell.
         fleet.server.pause().expect("stops");
+        fleet.proxies[victim].black_hole();
         run(MOMENT).await;
         fleet.server.resume().expect("goes on");
+        run(MOMENT).await;
+        fleet.proxies[victim].pass();
         run(WHILE).await;
         fleet.server.crash().expect("ends");
         run(MOMENT).await;

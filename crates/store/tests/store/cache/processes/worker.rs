@@ -99,6 +99,8 @@ impl Worker {
 
     /// Waits for its end; tells whether it came to it by itself.
     pub(super) fn wait(&mut self) -> bool {
+        // Waiting would close it, and the process would take that for its end.
+        let _stdin = self.0.stdin.take();
         self.0.wait().expect("a child").success()
     }
 }
@@ -175,7 +177,7 @@ impl Site {
             let url = orders.redis.parse().expect("an address");
             let redis = Redis::new(url, RedisOptions::default());
             // Outages are shorter than a second here, and so are the pauses after them.
-            let settle = Duration::from_secs(1);
+            let settle = Some(Duration::from_secs(1));
             let options = CachesOptions { settle, ..CachesOptions::default() };
             let caches = Caches::shared(&redis, Arc::new(SystemClock::new()), options);
             let spec = |name| CacheSpec {
@@ -294,17 +296,26 @@ impl Site {
     }
 
     async fn commit_one(&self, key: u64) -> Result<Vec<(i64, i64)>, StoreError> {
-        self.maybe_die(Step::Announced);
+        self.announced().await;
         let rows = self.database.execute_returning(UPDATE_ONE, params![key as i64]).await?;
         self.maybe_die(Step::Committed);
         Ok(rows)
     }
 
     async fn commit_group(&self, group: u64) -> Result<Vec<(i64, i64)>, StoreError> {
-        self.maybe_die(Step::Announced);
+        self.announced().await;
         let rows = self.database.execute_returning(UPDATE_GROUP, params![group as i64]).await?;
         self.maybe_die(Step::Committed);
         Ok(rows)
+    }
+
+    /// The write was announced and is not committed.
+    async fn announced(&self) {
+        self.maybe_die(Step::Announced);
+        if *self.step.borrow() == Step::Committed {
+            // Others load what is about to be written over; nobody will tell them so.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn maybe_die(&self, step: Step) {
