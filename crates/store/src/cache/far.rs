@@ -34,7 +34,7 @@ impl<V: Send + Sync + 'static> Store<V> {
         let mut pause = PAUSE_MIN;
         loop {
             let began = self.caches.clock.monotonic();
-            match shared.look(name, version).await {
+            match shared.look(name, version, self.spec.wait_max).await {
                 Look::Value { bytes, left, tags } => {
                     let landing = self.accept(shared, stamp, &bytes, &tags).await;
                     // Answered late, it may be of a server that was stopped.
@@ -123,7 +123,7 @@ impl<V: Send + Sync + 'static> Store<V> {
             return Some(Vec::new());
         }
         let names: Vec<_> = tags.iter().map(super::Tag::name).collect();
-        shared.lives(&names, started.elapsed(), self.spec.ttl).await
+        shared.lives(&names, started, self.spec.ttl).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Redis as a cluster, and with a replica that takes over.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use mainstay_store::{CacheSpec, Scope, StoreError, Tag};
 use mainstay_test_databases::{PrivateCluster, PrivateSentinel};
 
@@ -29,10 +31,16 @@ async fn a_cluster_is_heard_of_each_of_its_nodes() {
     cluster.nodes()[1].ask(&["FLUSHALL"]);
     until(async || !two.serves(&keys[11], 1).await[1]).await;
     let tag = Scope::tag(&Tag::new("owner", 1));
-    one.fill("last", 3).await;
-    until(async || two.serves("last", 3).await[0]).await;
+    let attempts = AtomicU32::new(100);
+    let last = || attempts.load(Ordering::Relaxed).to_string();
+    until(async || {
+        attempts.fetch_add(1, Ordering::Relaxed);
+        one.fill(&last(), 3).await;
+        two.serves(&last(), 3).await[0]
+    })
+    .await;
     one.caches.write(tag, async { Ok::<_, StoreError>(()) }).await.expect("nobody refuses");
-    until(async || two.serves("last", 3).await == [false; 2]).await;
+    until(async || two.serves(&last(), 3).await == [false; 2]).await;
 }
 
 #[tokio::test]
@@ -48,6 +56,11 @@ async fn a_replica_that_takes_over_serves_nothing_that_it_was_told() {
     assert_eq!(group.replica().ask(&state), "1", "it is there");
     assert_eq!(process.serves("key", 1).await, [false; 2]);
     process.write(&["key"]).await.expect("nobody refuses");
-    process.fill("other", 2).await;
-    until(async || process.serves("other", 2).await == [true; 2]).await;
+    let attempts = AtomicU32::new(0);
+    until(async || {
+        let key = attempts.fetch_add(1, Ordering::Relaxed).to_string();
+        process.fill(&key, 2).await;
+        process.serves(&key, 2).await == [true; 2]
+    })
+    .await;
 }

@@ -6,12 +6,17 @@ use mainstay_core::SystemClock;
 use mainstay_store::{
     Cache, CacheSpec, Caches, CachesOptions, Redis, RedisOptions, Scope, StoreError, Tag,
 };
-use mainstay_test_databases::{Memory, PrivateRedis};
+use mainstay_test_databases::{FaultProxy, Memory, PrivateRedis};
 
 use super::support::{Gate, Process, failure, get, until};
 
 fn spec() -> CacheSpec<u64> {
     CacheSpec::new("numbers")
+}
+
+/// Waits for others for as long as a busy machine may take.
+fn patient() -> CacheSpec<u64> {
+    CacheSpec { wait_max: Duration::from_mins(1), ..spec() }
 }
 
 fn server() -> PrivateRedis {
@@ -43,7 +48,7 @@ async fn three_processes_with_a_thousand_callers_each_make_one_load() {
     let mut processes = Vec::new();
     let mut reads = Vec::new();
     for _ in 0..3 {
-        let process = Process::start(&server.url(), spec).await;
+        let process = Process::start(&server.url(), patient).await;
         for _ in 0..1000 {
             let (cache, gate) = (process.cache.clone(), gate.clone());
             let read = async move { cache.get_or_load("key", || gate.load()).await };
@@ -190,6 +195,29 @@ async fn a_tag_that_is_written_during_a_load_keeps_its_value_out() {
     }
     assert_eq!(one.serves("key", 1).await, [false; 2]);
     assert_eq!(two.serves("key", 1).await, [false; 2]);
+}
+
+#[tokio::test]
+async fn a_tag_that_is_written_while_it_is_asked_for_keeps_the_value_out() {
+    fn tagged() -> CacheSpec<u64> {
+        CacheSpec { tags: |_| vec![Tag::new("owner", 1)], ..spec() }
+    }
+    let server = server();
+    let proxy = FaultProxy::in_front_of(&server.url());
+    let far = Process::start(&proxy.url(), tagged).await;
+    let near = Process::start(&server.url(), tagged).await;
+    proxy.delay(Duration::from_millis(100));
+    let gate = Gate::default();
+    let (cache, load) = (far.cache.clone(), gate.clone());
+    let old = tokio::spawn(async move { cache.get_or_load("key", || load.load()).await });
+    gate.has_begun(1).await;
+    gate.answer(Some(1));
+    // The load has ended, and its question about the tag is on its way.
+    tokio::task::yield_now().await;
+    let scope = Scope::tag(&Tag::new("owner", 1));
+    near.caches.write(scope, async { Ok::<_, StoreError>(()) }).await.expect("nobody refuses");
+    old.await.expect("no panic").expect("is loaded");
+    assert_eq!(get(&near.cache, "key", Some(2)).await, Some(2));
 }
 
 #[tokio::test]

@@ -116,18 +116,29 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// One that trusts its caches soon: nobody has written in an outage.
+    /// One that trusts its caches soon, as nobody has written in an outage, and goes on to on a
+    /// machine that is busy: for what does not depend on time.
     pub(crate) async fn start(url: &str, spec: fn() -> CacheSpec<u64>) -> Self {
         let settle = Some(Duration::from_millis(50));
-        Self::with(url, spec, CachesOptions { settle, ..CachesOptions::default() }).await
+        let staleness = Duration::from_secs(1);
+        let options = CachesOptions { staleness, settle, ..CachesOptions::default() };
+        let command_timeout = Duration::from_secs(5);
+        Self::with(url, spec, options, RedisOptions { command_timeout, ..RedisOptions::default() })
+            .await
     }
 
-    pub(crate) async fn with(
+    /// One as it is in production.
+    pub(crate) async fn usual(url: &str, spec: fn() -> CacheSpec<u64>) -> Self {
+        Self::with(url, spec, CachesOptions::default(), RedisOptions::default()).await
+    }
+
+    async fn with(
         url: &str,
         spec: fn() -> CacheSpec<u64>,
         options: CachesOptions,
+        redis: RedisOptions,
     ) -> Self {
-        let redis = Redis::new(url.parse().expect("an address"), RedisOptions::default());
+        let redis = Redis::new(url.parse().expect("an address"), redis);
         let caches = Caches::shared(&redis, Arc::new(SystemClock::new()), options);
         let private = CacheSpec { name: "private", ..spec() };
         let process =

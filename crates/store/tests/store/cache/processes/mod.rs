@@ -166,7 +166,7 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
     tell(&judgement);
     let Judgement { writes, hits, loads, .. } = judgement;
     assert_eq!(judgement.violations(), 0, "{judgement:?}");
-    assert!(hits > loads && writes > 100, "{judgement:?}");
+    assert!(hits > 10_000 && writes > 100, "{hits} hits, {loads} loads, {writes} writes");
 }
 
 #[tokio::test]
