@@ -38,7 +38,8 @@ pub(super) fn measure(runtime: &Runtime, server: &PrivateRedis) -> Result<String
         for ((_, read, is_load), found) in ways.iter().zip(&mut found) {
             for (callers, found) in CALLERS.into_iter().zip(found) {
                 let reads = if callers == 1 { READS / 10 } else { READS };
-                // Keys that nobody has asked for are loaded; a few are there after their first read.
+                // Keys that nobody has asked for are loaded; a few are there after their first
+                // read.
                 let first = if *is_load { fresh } else { 0 };
                 fresh += if *is_load { reads } else { 0 };
                 found.push(runtime.block_on(microseconds(read.clone(), first, reads, callers))?);

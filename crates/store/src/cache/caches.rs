@@ -17,13 +17,13 @@ use crate::redis::Redis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachesOptions {
     /// How long another process may serve what was there before an acknowledged write, at most.
-    /// Three questions in each are asked of Redis. 30 ms to 10 s, and longer than Redis ever pauses:
-    /// a pause of that length empties the caches. Default 100 ms.
+    /// Three questions in each are asked of Redis. 30 ms to 10 s, and longer than Redis ever
+    /// pauses: a pause of that length empties the caches. Default 100 ms.
     pub staleness: Duration,
-    /// How long a process does without caches after it has lost sight of Redis, and after its start:
-    /// whoever wrote in an outage needs that time to come back and tell. Default: the time that a
-    /// connection may take to be made and 1.5 s, which is the longest pause between two attempts
-    /// and time to pay; 2.5 s in all. Shorter only where nobody writes in an outage.
+    /// How long a process does without caches after it has lost sight of Redis, and after its
+    /// start: whoever wrote in an outage needs that time to come back and tell. Default: the time
+    /// that a connection may take to be made and 1.5 s, which is the longest pause between two
+    /// attempts and time to pay; 2.5 s in all. Shorter only where nobody writes in an outage.
     pub settle: Option<Duration>,
     /// How long a write may take from its beginning to the end of its commit: longer than the
     /// longest transaction. For so long the names of a write whose end is not known stay unused.
@@ -101,8 +101,8 @@ impl Caches {
         Cache::new(self.0.clone(), spec, None)
     }
 
-    /// A cache whose values are shared through Redis as JSON, and kept in the memory of each process
-    /// beside: one process loads for all. A value that is too large stays in the process.
+    /// A cache whose values are shared through Redis as JSON, and kept in the memory of each
+    /// process beside: one process loads for all. A value that is too large stays in the process.
     pub fn two_tier<V>(&self, spec: CacheSpec<V>) -> Cache<V>
     where
         V: Serialize + DeserializeOwned + Send + Sync + 'static,

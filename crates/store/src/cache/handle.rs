@@ -25,8 +25,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// who want it meanwhile. `None` is an answer too and is kept for the `negative_ttl`.
     ///
     /// An error is kept by nobody. Who waited for the load that failed gets the same error, unless
-    /// the caller that led it had run out of time; then another one leads. Dropping the future never
-    /// holds up the others.
+    /// the caller that led it had run out of time; then another one leads. Dropping the future
+    /// never holds up the others.
     ///
     /// Within a unit of work it only loads: what the unit has written is nobody else's to see yet,
     /// and what others see is not what the unit does.
@@ -76,7 +76,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
             let name = name::of_entry(store.spec.name, key);
             if let Boarding::Lead(leader) = store.board(key, &name, &Joinable::Legal) {
                 let (store, key) = (store.clone(), key.to_owned());
-                // Nobody waits for it, so nobody is told when it fails: the next caller tries again.
+                // Nobody waits for it, so nobody is told when it fails: the next caller tries
+                // again.
                 tokio::spawn(async move { store.lead(leader, &key, &name, load).await.map(drop) });
             }
             store.counters.stale.add();
