@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: everything that is measured, or the one part that is named.
 
+mod cache;
 mod callgrind;
 mod contest;
 mod group_commit;

@@ -1,10 +1,10 @@
 //! `Fences`: what has been invalidated since when, and what is being written now.
 //!
-//! One sequence counts invalidations. A fill notes the sequence when it begins, and every name has a
-//! fence: the sequence of its last invalidation. What was filled is legal as long as no fence of its
-//! names has been raised since the fill began, whenever it is put into the cache and whenever it is
-//! taken out. So an invalidation finds no entry and takes no lock, and a fill that was overtaken is
-//! never seen.
+//! One sequence counts invalidations. A fill notes the sequence when it begins, and every name has
+//! a fence: the sequence of its last invalidation. What was filled is legal as long as no fence of
+//! its names has been raised since the fill began, whenever it is put into the cache and whenever
+//! it is taken out. So an invalidation finds no entry and takes no lock, and a fill that was
+//! overtaken is never seen.
 //!
 //! Names share fences by their hash. An invalidation may take an innocent entry with it; it never
 //! misses a guilty one.
