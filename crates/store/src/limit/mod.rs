@@ -2,5 +2,6 @@
 
 mod local;
 mod ring;
+mod table;
 
 pub use self::local::{LocalLimiter, LocalLimiterOptions};

@@ -11,7 +11,8 @@ use std::{
 };
 
 use mainstay_core::{
-    Clock, Decision, Limiter, OutageMode, Policy, SystemClock, Timestamp, Verdict,
+    Charge, Clock, Decision, Limiter, OutageMode, Outcome, Policy, Standing, SystemClock,
+    Timestamp, Verdict,
 };
 use mainstay_store::{LocalLimiter, LocalLimiterOptions};
 use proptest::prelude::*;
@@ -43,11 +44,19 @@ fn policy(quota: u32, window: Duration) -> Policy {
     Policy { name: "users.create".to_owned(), quota, window, outage: OutageMode::Local }
 }
 
-fn decide(limiter: &LocalLimiter, policy: &Policy, key: u128, cost: u32) -> Decision {
-    match limiter.decide(policy, key, cost) {
+fn decide(limiter: &LocalLimiter, policy: &Policy, key: u128, cost: u32) -> Standing {
+    decide_all(limiter, &[Charge { policy, key, cost }]).standings()[0]
+}
+
+fn decide_all(limiter: &LocalLimiter, charges: &[Charge<'_>]) -> Decision {
+    match limiter.decide(charges) {
         Verdict::Now(decision) => decision,
         Verdict::Later(_) => unreachable!("a local limiter knows at once"),
     }
+}
+
+fn is_admitted(limiter: &LocalLimiter, policy: &Policy, key: u128, cost: u32) -> bool {
+    decide(limiter, policy, key, cost).outcome == Outcome::Admitted
 }
 
 /// Whether one unit is admitted at a time, in nanoseconds.
@@ -59,7 +68,7 @@ fn ring() -> Admit {
     let policy = policy(QUOTA, Duration::from_nanos(WINDOW_NS));
     Box::new(move |at| {
         clock.set(at);
-        decide(&limiter, &policy, 7, 1).admitted
+        is_admitted(&limiter, &policy, 7, 1)
     })
 }
 
@@ -270,10 +279,10 @@ proptest! {
             clock.set(now);
             let before = decide(&limiter, &policy, key.into(), 0);
             let decision = decide(&limiter, &policy, key.into(), cost);
-            prop_assert_eq!(decision.admitted, cost <= before.remaining);
+            prop_assert_eq!(decision.outcome == Outcome::Admitted, cost <= before.remaining);
             prop_assert_eq!(decision.remaining == 0, !decision.reset_after.is_zero());
             let log = admitted.entry(key).or_default();
-            if decision.admitted {
+            if decision.outcome == Outcome::Admitted {
                 log.push((now, cost));
             }
             let used: u32 = log
@@ -302,10 +311,62 @@ fn policies_do_not_share_what_they_count() {
     let create = policy(1, Duration::from_secs(1));
     let list = Policy { name: "users.list".to_owned(), ..create.clone() };
     for policy in [&create, &list] {
-        assert!(decide(&limiter, policy, 1, 1).admitted);
-        assert!(!decide(&limiter, policy, 1, 1).admitted);
-        assert!(decide(&limiter, policy, 2, 1).admitted);
+        assert!(is_admitted(&limiter, policy, 1, 1));
+        assert!(!is_admitted(&limiter, policy, 1, 1));
+        assert!(is_admitted(&limiter, policy, 2, 1));
     }
+}
+
+#[test]
+fn what_one_policy_refuses_is_charged_to_none() {
+    let clock = Arc::new(TestClock::default());
+    let limiter = LocalLimiter::new(clock.clone());
+    let (burst, day) = (policy(3, Duration::from_secs(1)), policy(5, Duration::from_secs(60)));
+    let day = Policy { name: "day".to_owned(), ..day };
+    let ask = |cost| {
+        let charge = |policy| Charge { policy, key: 1, cost };
+        let decision = decide_all(&limiter, &[charge(&burst), charge(&day)]);
+        let left: Vec<u32> = decision.standings().iter().map(|each| each.remaining).collect();
+        (decision.outcome, left, decision.retry_after)
+    };
+    let seconds = Duration::from_secs_f64;
+    assert_eq!(ask(2), (Outcome::Admitted, vec![1, 3], seconds(0.0)));
+    let (outcome, left, retry_after) = ask(2);
+    assert_eq!((outcome, left), (Outcome::Refused, vec![1, 3]));
+    assert!(retry_after > seconds(1.0) && retry_after < seconds(1.1), "{retry_after:?}");
+    clock.set(2_000_000_000);
+    assert_eq!(ask(3), (Outcome::Admitted, vec![0, 0], seconds(0.0)));
+    clock.set(4_000_000_000);
+    assert_eq!(ask(1), (Outcome::Refused, vec![3, 0], seconds(57.0)), "the day is full");
+    clock.set(61_000_000_000);
+    assert_eq!(ask(2), (Outcome::Admitted, vec![1, 0], seconds(0.0)));
+}
+
+#[test]
+fn threads_that_charge_several_in_any_order_neither_block_nor_exceed() {
+    let limiter = LocalLimiter::new(Arc::new(SystemClock::new()));
+    let policies: Vec<Policy> = (0..4_u32)
+        .map(|n| Policy { name: n.to_string(), ..policy(500 + n, Duration::from_hours(1)) })
+        .collect();
+    let admitted: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|first| {
+                let (limiter, policies) = (&limiter, &policies);
+                scope.spawn(move || {
+                    let charges: [Charge<'_>; 4] = std::array::from_fn(|n| Charge {
+                        policy: &policies[(first + n) % 4],
+                        key: 1,
+                        cost: 1,
+                    });
+                    (0..1000).filter(|_| decide_all(limiter, &charges).is_admitted()).count()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    assert_eq!(admitted, 500);
+    let left = policies.iter().map(|policy| decide(&limiter, policy, 1, 0).remaining);
+    assert_eq!(left.collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
 
 #[test]
@@ -320,7 +381,7 @@ fn a_million_keys_stay_within_the_bound_on_memory() {
     assert!(limiter.len() <= 10_000, "{}", limiter.len());
     // Known keys keep what is theirs, and a full limiter still bounds the others.
     for key in [5_000_000, 5_000_001, 5_000_002] {
-        let admitted = (0..10).filter(|_| decide(&limiter, &policy, key, 1).admitted).count();
+        let admitted = (0..10).filter(|_| is_admitted(&limiter, &policy, key, 1)).count();
         assert!(admitted <= 2, "{admitted}");
     }
     // When the old keys have expired, new ones find room: each new key clears several old ones.
@@ -328,7 +389,7 @@ fn a_million_keys_stay_within_the_bound_on_memory() {
     for key in 10_000_000..10_005_000 {
         decide(&limiter, &policy, key, 1);
     }
-    assert!(decide(&limiter, &policy, 20_000_000, 2).admitted);
+    assert!(is_admitted(&limiter, &policy, 20_000_000, 2));
     clock.set(4_000_000_000);
     for key in 0..6_000 {
         decide(&limiter, &policy, key, 1);
@@ -341,14 +402,14 @@ fn a_key_that_moves_out_of_the_overflow_keeps_its_bound() {
     let clock = Arc::new(TestClock::default());
     let limiter = LocalLimiter::with_options(clock.clone(), LocalLimiterOptions { max_keys: 1 });
     let policy = policy(2, Duration::from_secs(1));
-    assert!(decide(&limiter, &policy, 1, 1).admitted, "the only place is taken");
+    assert!(is_admitted(&limiter, &policy, 1, 1), "the only place is taken");
     clock.set(900_000_000);
-    assert!(decide(&limiter, &policy, 2, 2).admitted, "in the overflow");
+    assert!(is_admitted(&limiter, &policy, 2, 2), "in the overflow");
     // The first key expires and leaves its place to the second, which has used its quota.
     clock.set(1_100_000_000);
-    assert!(!decide(&limiter, &policy, 2, 1).admitted);
+    assert!(!is_admitted(&limiter, &policy, 2, 1));
     clock.set(1_920_000_000);
-    assert!(decide(&limiter, &policy, 2, 2).admitted);
+    assert!(is_admitted(&limiter, &policy, 2, 2));
     assert_eq!(limiter.len(), 1);
 }
 
@@ -357,7 +418,7 @@ fn threads_together_get_no_more_than_the_quota() {
     let limiter = LocalLimiter::new(Arc::new(SystemClock::new()));
     let policy = policy(1000, Duration::from_hours(1));
     let admitted: usize = std::thread::scope(|scope| {
-        let one = || (0..2000).filter(|_| decide(&limiter, &policy, 1, 1).admitted).count();
+        let one = || (0..2000).filter(|_| is_admitted(&limiter, &policy, 1, 1)).count();
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
         threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
     });
