@@ -81,6 +81,18 @@ const PGBOUNCER: Need = Need {
     ],
 };
 
+/// What the tests start to share state in. Debian starts one of its own with it, at a port that no
+/// test uses.
+const REDIS: Need = Need {
+    name: "Redis",
+    present: &["sh", "-c", "command -v redis-server || command -v valkey-server"],
+    install: &[
+        "sh",
+        "-c",
+        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes redis-server",
+    ],
+};
+
 /// The pinned schemathesis and what it needs, relative to the root.
 const SCHEMATHESIS: &str = "accounts/tests/fuzz/requirements.txt";
 
@@ -155,6 +167,7 @@ impl Runner {
 pub(crate) fn prepare(workspace: &Workspace) -> Result<Runner> {
     POSTGRES.require(workspace)?;
     PGBOUNCER.require(workspace)?;
+    REDIS.require(workspace)?;
     Ok(match NEXTEST.meet(workspace) {
         Outcome::Ready => Runner::Nextest,
         Outcome::Missing => Runner::Cargo,

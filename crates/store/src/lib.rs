@@ -11,6 +11,7 @@ mod idempotency;
 mod limit;
 mod migrate;
 mod promote;
+mod redis;
 mod row;
 mod value;
 
@@ -33,6 +34,7 @@ pub mod ddl {
     pub use crate::migrate::{Finding, Lock, LockMode, PlannedStatement, Rewrite, Rule, Span};
 }
 
+pub use self::redis::{Redis, RedisDiagnosis, RedisOptions, RedisUrl, RedisUrlError};
 pub use promote::{PromoteError, PromoteProgress, PromotedTable};
 pub use row::{FromRow, Row};
 pub use value::{FromValue, Mismatch, Value};

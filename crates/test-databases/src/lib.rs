@@ -12,6 +12,7 @@ mod neighbour;
 mod pgbouncer;
 mod postgres;
 mod proxy;
+mod redis;
 
 pub use database::TestDatabase;
 pub use engine::Engine;
@@ -20,3 +21,4 @@ pub use neighbour::Neighbour;
 pub use pgbouncer::PrivatePgBouncer;
 pub use postgres::{Durability, PrivatePostgres};
 pub use proxy::FaultProxy;
+pub use redis::{Memory, PrivateCluster, PrivateRedis, PrivateSentinel};

@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::Pid;
 
 use crate::{
-    machine::{Account, Address, Guard, ServerError, USER, on_free_port, programs},
+    machine::{Account, Address, Guard, ServerError, USER, has_ended, on_free_port, programs},
     postgres::Session,
 };
 
@@ -82,7 +82,7 @@ fn answers(folder: &Path, address: &Address) -> Result<(), ServerError> {
         let Err(refused) = answered else { return Ok(()) };
         let process = fs::read_to_string(folder.join("pid")).unwrap_or_default();
         let process = process.trim().parse().ok().and_then(Pid::from_raw);
-        let ended = process.is_some_and(|process| test_kill_process(process).is_err());
+        let ended = process.is_some_and(has_ended);
         if ended || begun.elapsed() > START_MAX {
             let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
             let output = format!("{refused}\n{}", log.trim_end());

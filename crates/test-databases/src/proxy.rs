@@ -16,12 +16,15 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{blocking::block_on, machine::Address};
+use crate::blocking::block_on;
 
 /// Passes everything on, until it is told otherwise. It works on a thread of its own, so that a
 /// test that blocks holds up nothing.
 pub struct FaultProxy {
-    address: Address,
+    /// The address of the server, which may hold a password, and the two ports.
+    url: String,
+    server_port: u16,
+    own_port: u16,
     flow: watch::Sender<Flow>,
     port: Mutex<Port>,
     /// Taken by `drop`.
@@ -33,6 +36,10 @@ pub struct FaultProxy {
 struct Flow {
     server: SocketAddr,
     held: bool,
+    /// Whether only what the server says is held.
+    answers_held: bool,
+    /// By how much everything is late, on each way.
+    delay: Duration,
     /// By how much a request to cancel is late.
     cancellation_delay: Duration,
 }
@@ -50,22 +57,26 @@ enum Port {
 const BACKLOG: u32 = 1024;
 
 impl FaultProxy {
-    /// Starts one in front of the server of a database of this crate.
+    /// Starts one in front of the server of a database of this crate, or of a Redis.
     ///
     /// # Panics
     /// When the machine has no port or thread left, here and where it is told what to do.
     pub fn in_front_of(url: &str) -> Self {
-        let server = Address::parse(url);
+        let server_port = port_of(url);
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let socket = reserve(0).expect("a free port");
         let port = socket.local_addr().expect("a port").port();
         let flow = Flow {
-            server: (Ipv4Addr::LOCALHOST, server.port).into(),
+            server: (Ipv4Addr::LOCALHOST, server_port).into(),
             held: false,
+            answers_held: false,
+            delay: Duration::ZERO,
             cancellation_delay: Duration::ZERO,
         };
         let proxy = Self {
-            address: server.through(port),
+            url: url.to_owned(),
+            server_port,
+            own_port: port,
             flow: watch::Sender::new(flow),
             port: Mutex::new(Port::Reserved(socket)),
             runtime: Some(runtime.expect("a thread")),
@@ -76,12 +87,16 @@ impl FaultProxy {
 
     /// The address of the same database through it.
     pub fn url(&self) -> String {
-        self.address.url()
+        let [server, own] = [self.server_port, self.own_port].map(|port| format!("{HOST}:{port}"));
+        self.url.replacen(&server, &own, 1)
     }
 
     /// Passes everything on, beginning with what was held.
     pub fn pass(&self) {
-        self.flow.send_modify(|flow| flow.held = false);
+        self.flow.send_modify(|flow| {
+            flow.held = false;
+            flow.answers_held = false;
+        });
         self.open();
     }
 
@@ -93,7 +108,7 @@ impl FaultProxy {
             // It ends with the listener and every connection.
             let _ = block_on(self.runtime(), serving);
         }
-        *port = Port::Reserved(reserve(self.address.port).expect("its port is free"));
+        *port = Port::Reserved(reserve(self.own_port).expect("its port is free"));
     }
 
     /// Accepts connections and keeps those that are there, and passes nothing on either way, as a
@@ -101,6 +116,18 @@ impl FaultProxy {
     pub fn black_hole(&self) {
         self.flow.send_modify(|flow| flow.held = true);
         self.open();
+    }
+
+    /// Passes on what clients say, and nothing of what the server says, until it
+    /// [passes](Self::pass) everything on.
+    pub fn black_hole_answers(&self) {
+        self.flow.send_modify(|flow| flow.answers_held = true);
+        self.open();
+    }
+
+    /// Passes everything on so much later, on each way, from the next bytes on.
+    pub fn delay(&self, delay: Duration) {
+        self.flow.send_modify(|flow| flow.delay = delay);
     }
 
     /// Passes every `CancelRequest` on so much later, as a slow network may: each takes a
@@ -138,8 +165,18 @@ impl Drop for FaultProxy {
 
 impl fmt::Debug for FaultProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FaultProxy").field(&self.address).field(&*self.flow.borrow()).finish()
+        f.debug_tuple("FaultProxy").field(&self.own_port).field(&*self.flow.borrow()).finish()
     }
+}
+
+/// The host of every server here, as it stands in addresses.
+const HOST: &str = "127.0.0.1";
+
+/// The port in an address that this crate has made.
+fn port_of(url: &str) -> u16 {
+    let (_, rest) = url.rsplit_once(&format!("{HOST}:")).expect("a server of this machine");
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().expect("a port")
 }
 
 /// A socket that has the port and does not listen.
@@ -189,8 +226,8 @@ async fn relay(mut client: TcpStream, mut flow: watch::Receiver<Flow>) -> io::Re
     let (from_server, to_server) = server.split();
     // An end is passed on; what the other side still says comes after it.
     tokio::try_join!(
-        forward(from_client, to_server, flow.clone()),
-        forward(from_server, to_client, flow),
+        forward(from_client, to_server, flow.clone(), |flow| flow.held),
+        forward(from_server, to_client, flow, |flow| flow.held || flow.answers_held),
     )?;
     Ok(())
 }
@@ -199,12 +236,17 @@ async fn forward(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut flow: watch::Receiver<Flow>,
+    is_held: fn(&Flow) -> bool,
 ) -> io::Result<()> {
     // Taste: a large answer in few steps.
     let mut buffer = vec![0; 64 << 10];
     loop {
         let count = from.read(&mut buffer).await?;
-        passing(&mut flow).await?;
+        let delay = flow.borrow().delay;
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        flow.wait_for(|flow| !is_held(flow)).await.map_err(io::Error::other)?;
         match count {
             0 => return to.shutdown().await,
             _ => to.write_all(&buffer[..count]).await?,

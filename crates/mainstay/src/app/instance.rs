@@ -6,7 +6,9 @@ use std::{
 };
 
 use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
-use mainstay_store::{Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions, MigrateError};
+use mainstay_store::{
+    Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions, MigrateError, Redis,
+};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
     discipline::{self, Evidence, Matrix},
@@ -208,11 +210,12 @@ pub(crate) async fn open_unmigrated<A: Application>(
     overrides: &Overrides,
 ) -> Result<Resources, Failure> {
     let (url, database_options) = options::database::<A>(framework)?;
+    let redis = options::redis::<A>(framework)?;
     let database = Database::open(&url, &database_options).await.map_err(|error| {
         let explained = error.0;
         Failure::new(explained.what, explained.why, explained.fix)
     })?;
-    Ok(resources(database, options::passwords(framework), overrides))
+    Ok(resources(database, redis, options::passwords(framework), overrides))
 }
 
 /// Resources around an empty database in memory, for commands that only describe the service.
@@ -223,13 +226,18 @@ pub(crate) async fn offline() -> Result<Resources, Failure> {
     let database = Database::open(&url, &DatabaseOptions::default())
         .await
         .map_err(|error| Failure::unexpected("no database in memory", &error))?;
-    Ok(resources(database, PasswordOptions::default(), &Overrides::default()))
+    Ok(resources(database, None, PasswordOptions::default(), &Overrides::default()))
 }
 
-fn resources(database: Database, passwords: PasswordOptions, overrides: &Overrides) -> Resources {
+fn resources(
+    database: Database,
+    redis: Option<Redis>,
+    passwords: PasswordOptions,
+    overrides: &Overrides,
+) -> Resources {
     let clock = overrides.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
     let passwords = Passwords::new(overrides.passwords.unwrap_or(passwords));
-    Resources { database, clock, passwords }
+    Resources { database, redis, clock, passwords }
 }
 
 /// What a failed migration tells an operator.

@@ -12,7 +12,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use clap::ArgMatches;
 use mainstay_core::Clock;
-use mainstay_store::{Database, Migrations};
+use mainstay_store::{Database, Migrations, Redis};
 
 pub use assembly::Assembly;
 pub use discipline::discipline;
@@ -20,7 +20,7 @@ pub(crate) use discipline::prepare_offline;
 pub use failure::Failure;
 pub use instance::{Instance, Overrides};
 pub(crate) use instance::{migration_failure, offline, open, open_unmigrated, prepare};
-pub(crate) use options::database as database_options;
+pub(crate) use options::{database as database_options, redis as redis_options};
 
 use crate::{config::Loader, passwords::Passwords};
 
@@ -29,6 +29,8 @@ use crate::{config::Loader, passwords::Passwords};
 pub struct Resources {
     /// Migrated, unless the command at hand needs no database: then it is empty and in memory.
     pub database: Database,
+    /// What processes of the service share, if it is configured.
+    pub redis: Option<Redis>,
     /// The only way to ask for the time.
     pub clock: Arc<dyn Clock>,
     /// The pool that hashes passwords; starts no thread until it is used.

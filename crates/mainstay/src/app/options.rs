@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use mainstay_store::{DatabaseOptions, DatabaseUrl, StatementMode};
+use mainstay_store::{
+    DatabaseOptions, DatabaseUrl, Redis, RedisOptions, RedisUrlError, StatementMode,
+};
 use mainstay_web::{
     EdgeOptions, Transport,
     edge::{Cors, ForwardedHeader, TrustedProxies},
@@ -129,4 +131,23 @@ pub(crate) fn database<A: Application>(
         ..DatabaseOptions::default()
     };
     Ok((url, options))
+}
+
+/// What processes share, if it is configured.
+pub(crate) fn redis<A: Application>(framework: &Framework) -> Result<Option<Redis>, Failure> {
+    let config::Redis { url, connect_timeout, command_timeout, namespace } = &framework.redis;
+    let Some(url) = url else { return Ok(None) };
+    let url = url.reveal().parse().map_err(|error: RedisUrlError| {
+        Failure::new(
+            "the address of Redis cannot be used",
+            error.to_string(),
+            "set REDIS_URL to `redis://HOST:PORT`, or leave it out",
+        )
+    })?;
+    let options = RedisOptions {
+        connect_timeout: *connect_timeout,
+        command_timeout: *command_timeout,
+        namespace: namespace.clone().unwrap_or_else(|| A::NAME.to_owned()),
+    };
+    Ok(Some(Redis::new(url, options)))
 }

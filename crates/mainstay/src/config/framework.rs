@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{
     database::{Database, Pool},
     loader::Loader,
-    value::{CorsOrigin, Directives},
+    value::{ConnectionUrl, CorsOrigin, Directives},
 };
 use crate::{choice, section};
 
@@ -99,6 +99,22 @@ section! {
         host: IpAddr = "127.0.0.1", env "OPS_HOST";
         /// Port; 0 lets the system choose.
         port: u16 = "9090", env "OPS_PORT", range 0..=65535;
+    }
+}
+
+section! {
+    /// Redis or Valkey, which processes of the service share. Without it each is on its own.
+    pub struct Redis in "redis" {
+        /// Where it is: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://…` with TLS,
+        /// `redis+sentinel://HOST,HOST/NAME`, `redis+cluster://HOST,HOST`; may be away.
+        url: Option<ConnectionUrl> = "", env "REDIS_URL";
+        /// Longest time a connection may take to be made, TLS and log-in included.
+        connect_timeout: Duration as ms = "1000", range 10..=60_000;
+        /// Longest wait for an answer. Without one in time everybody does without it at once,
+        /// until it has answered again.
+        command_timeout: Duration as ms = "50", range 1..=10_000;
+        /// What all keys begin with; unset: the service's name.
+        namespace: Option<String> = "";
     }
 }
 
@@ -221,6 +237,8 @@ pub struct Framework {
     pub database: Database,
     /// `[pool]`
     pub pool: Pool,
+    /// `[redis]`
+    pub redis: Redis,
     /// `[limits]`
     pub limits: Limits,
     /// `[passwords]`
@@ -241,6 +259,7 @@ impl Framework {
             ops: loader.section(),
             database: loader.section(),
             pool: loader.section(),
+            redis: loader.section(),
             limits: loader.section(),
             passwords: loader.section(),
             log: loader.section(),

@@ -11,10 +11,8 @@ use super::{
 };
 
 /// Variables that later versions read. Who sets one today expects something, and is told.
-const IGNORED_VARIABLES: [(&str, &str); 2] = [
-    ("REDIS_URL", "this version keeps shared state in the process"),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", "this version does not export traces"),
-];
+const IGNORED_VARIABLES: [(&str, &str); 1] =
+    [("OTEL_EXPORTER_OTLP_ENDPOINT", "this version does not export traces")];
 
 /// Reads one section after the other; [`finish`](Loader::finish) says whether they may be used.
 ///

@@ -22,7 +22,7 @@ pub use effective::{Effective, Setting};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use framework::{
     ClientAddress, Fleet, ForwardedHeader, Framework, Hsts, Http, Limits, Log, LogFormat, Ops,
-    Passwords, SessionTransport, Shutdown,
+    Passwords, Redis, SessionTransport, Shutdown,
 };
 pub use loader::Loader;
 pub use section::{Knob, Raw, RawSection, Reader, Section, SectionInfo};

@@ -248,11 +248,12 @@ fn an_application_replaces_a_default_and_only_of_a_knob_that_exists() {
 
 #[test]
 fn variables_of_later_versions_are_ignored_aloud() {
-    let (_, _, result) = load("", &[("REDIS_URL", "redis://canary@cache")]);
+    let (_, _, result) = load("", &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://canary")]);
     let effective = result.expect("no mistakes");
     assert_eq!(
         effective.warnings(),
-        ["environment REDIS_URL is ignored: this version keeps shared state in the process"]
+        ["environment OTEL_EXPORTER_OTLP_ENDPOINT is ignored: this version does not export \
+             traces"]
     );
 }
 

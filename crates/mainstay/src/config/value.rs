@@ -221,7 +221,9 @@ impl Value for ConnectionUrl {
             Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => {
                 Ok(Self(Secret::new(text.to_owned())))
             }
-            _ => Err("is not of the form sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME".into()),
+            _ => Err("is not of the form SCHEME:PLACE, as in sqlite:PATH, \
+                      postgres://USER:PASSWORD@HOST/NAME or redis://HOST"
+                .into()),
         }
     }
 }

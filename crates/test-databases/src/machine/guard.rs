@@ -51,7 +51,10 @@ impl Drop for Guard {
 mod tests {
     use std::fs;
 
+    use rustix::process::Pid;
+
     use super::*;
+    use crate::machine::has_ended;
 
     #[test]
     fn a_server_and_its_folder_are_gone_with_the_guard() {
@@ -62,9 +65,9 @@ mod tests {
         let started = Command::new("sh").args(["-c", start]).current_dir(&folder).status();
         assert!(started.expect("a shell").success());
         let pid = fs::read_to_string(folder.join("pid")).expect("was written");
-        let lives = || Path::new("/proc").join(pid.trim()).exists();
-        assert!(lives());
+        let pid = Pid::from_raw(pid.trim().parse().expect("a number")).expect("a process");
+        assert!(!has_ended(pid));
         drop(guard);
-        assert!(!lives() && !folder.exists());
+        assert!(has_ended(pid) && !folder.exists());
     }
 }

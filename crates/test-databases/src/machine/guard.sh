@@ -3,7 +3,8 @@
 # whose first line is the server's process, $2 the signal that ends it at once.
 cat >/dev/null
 pid=$(head -n 1 "$1") && kill "-$2" "$pid" && kill -CONT "$pid"
-while kill -0 "$pid"; do
+# One that has ended stays until the system asks for its result, which may take seconds.
+while kill -0 "$pid" && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status"; do
     sleep 0.02
 done
 rm -rf "$PWD"

@@ -6,6 +6,7 @@ mod address;
 mod error;
 mod guard;
 mod port;
+mod process;
 pub(crate) mod programs;
 
 use std::fmt::Write;
@@ -16,6 +17,7 @@ pub(crate) use self::{
     address::{Address, USER},
     guard::Guard,
     port::on_free_port,
+    process::has_ended,
 };
 
 /// Sixteen characters that nobody else makes: a name, or a password.

@@ -33,6 +33,13 @@ pub(crate) fn pgbouncer() -> Result<PathBuf, ServerError> {
     found.ok_or(ServerError::NotInstalled { program: "PgBouncer", package: "pgbouncer" })
 }
 
+/// Redis, or Valkey, which speaks the same: whichever the `PATH` has.
+pub(crate) fn redis() -> Result<PathBuf, ServerError> {
+    let found = on_path("redis-server").chain(on_path("valkey-server"));
+    let found = found.into_iter().find(|program| program.is_file());
+    found.ok_or(ServerError::NotInstalled { program: "Redis", package: "redis-server" })
+}
+
 fn on_path(program: &'static str) -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = env::split_paths(&path).collect();

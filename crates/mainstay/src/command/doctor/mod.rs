@@ -6,6 +6,7 @@ mod database;
 mod finding;
 mod host;
 mod pooler;
+mod redis;
 mod timeouts;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ async fn examine<A: Application>(framework: &Framework) -> Report {
     };
     let patient = Patient { framework, url: &url, options: &options };
     let mut findings = database::examine::<A>(&patient).await;
+    findings.extend(redis::examine::<A>(framework).await);
     findings.extend(timeouts::examine(&patient));
     findings.extend(host::examine(&patient));
     Report(findings)

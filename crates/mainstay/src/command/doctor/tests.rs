@@ -3,12 +3,12 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use mainstay_core::Timestamp;
-use mainstay_store::{DatabaseOptions, PgBouncer, Pooler, Server, StatementMode};
+use mainstay_store::{DatabaseOptions, PgBouncer, Pooler, RedisDiagnosis, Server, StatementMode};
 
 use super::{
     Patient, database,
     finding::{Finding, Report, Severity},
-    host, pooler, timeouts,
+    host, pooler, redis, timeouts,
 };
 use crate::config::{ConfigFile, Framework, Loader, Sources};
 
@@ -59,6 +59,48 @@ fn a_fleet_fits_into_the_server_to_the_last_connection() {
     assert_eq!(fits.what, sum);
     assert_eq!(fit("4", "10").severity, Severity::Error);
     assert_eq!(fit("5", "0").severity, Severity::Error);
+}
+
+fn redis() -> RedisDiagnosis {
+    RedisDiagnosis {
+        server: "valkey",
+        version: "8.1.3".to_owned(),
+        round_trip: Duration::from_micros(300),
+        memory_max: 100 << 20,
+        memory_used: 80 << 20,
+        memory_policy: "noeviction".to_owned(),
+        is_replica: false,
+        is_exposed: false,
+    }
+}
+
+#[test]
+fn a_redis_that_loses_or_refuses_is_found() {
+    let severities = |change: fn(&mut RedisDiagnosis)| {
+        let mut diagnosis = redis();
+        change(&mut diagnosis);
+        let findings = redis::findings(&diagnosis, Duration::from_millis(50));
+        findings.into_iter().map(|finding| finding.severity).skip(1).collect::<Vec<_>>()
+    };
+    assert_eq!(severities(|_| {}), []);
+    assert_eq!(severities(|redis| redis.version = "5.0.7".to_owned()), [Severity::Error]);
+    assert_eq!(severities(|redis| redis.round_trip *= 100), [Severity::Warning]);
+    assert_eq!(severities(|redis| redis.is_replica = true), [Severity::Error]);
+    assert_eq!(severities(|redis| redis.is_exposed = true), [Severity::Warning]);
+    assert_eq!(severities(|redis| redis.memory_used += 1 << 20), [Severity::Warning]);
+    let lru = |redis: &mut RedisDiagnosis| redis.memory_policy = "volatile-lru".to_owned();
+    assert_eq!(severities(lru), [Severity::Warning]);
+    assert_eq!(
+        severities(|redis| (redis.memory_max, redis.memory_policy) = (0, "allkeys-lru".into())),
+        []
+    );
+}
+
+#[test]
+fn replicas_that_share_nothing_are_found() {
+    let alone = |replicas| redis::alone(&framework(&[("MAINSTAY_FLEET__REPLICAS", replicas)]));
+    assert!(alone("1").is_none());
+    assert_eq!(alone("2").expect("is found").severity, Severity::Warning);
 }
 
 /// As a careful operator sets it up for the defaults of a service.

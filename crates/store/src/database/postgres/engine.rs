@@ -94,9 +94,9 @@ impl Postgres {
     ) -> Result<Outcome, StoreError> {
         keyword::check(sql, Access::Read)?;
         if let Some(replica) = &self.0.replica
-            && let Some(result) = replica.read(sql, &params, at_most).await
+            && let Some(outcome) = replica.read(sql, &params, at_most).await
         {
-            return result;
+            return Ok(outcome);
         }
         self.read(sql, params).await
     }

@@ -16,7 +16,7 @@ use super::{
     lanes::{Lanes, Ran},
     slow::SlowStatements,
 };
-use crate::{database::Outcome, error::StoreError, value::Value};
+use crate::{database::Outcome, value::Value};
 
 /// Positions of the primary that are remembered: at four a second those of the last minutes, so a
 /// follower that is further behind is as good as none.
@@ -49,19 +49,18 @@ impl Replica {
     }
 
     /// Runs a read that may miss what was committed in the last `at_most`; `None` where no follower
-    /// can be asked, or does not answer.
+    /// can be asked, or gives no answer. Then the primary has the last word: a follower may refuse a
+    /// statement only because it does not know the newest table or column yet.
     pub(super) async fn read(
         &self,
         sql: &'static str,
         params: &[Value],
         at_most: Duration,
-    ) -> Option<Result<Outcome, StoreError>> {
+    ) -> Option<Outcome> {
         let as_of = Instant::now().checked_sub(at_most)?;
         match self.lanes.run(sql, params.to_vec(), Some(as_of), || true).await {
-            // A follower that went away, has no place, or ended the statement to go on replaying.
-            Ran::HandedBack(_)
-            | Ran::Answered(Err(StoreError::Unavailable(_) | StoreError::Overloaded(_))) => None,
-            Ran::Answered(result) => Some(result),
+            Ran::Answered(result) => result.ok(),
+            Ran::HandedBack(_) => None,
         }
     }
 

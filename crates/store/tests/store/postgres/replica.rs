@@ -103,6 +103,22 @@ async fn a_replica_that_is_away_costs_nothing_and_is_found_again() {
 }
 
 #[tokio::test]
+async fn a_table_that_the_replica_does_not_know_yet_is_the_primarys_to_read() {
+    let pair = Pair::start().await;
+    pair.until_read_from(true).await;
+    pair.standby().number("SELECT count(pg_wal_replay_pause()::text)");
+    pair.primary.neighbour().run("CREATE TABLE newest AS SELECT 7 AS number");
+    let hour = pair.db.bounded_staleness(Duration::from_hours(1));
+    let (known,): (bool,) =
+        hour.query_one("SELECT pg_is_in_recovery()", params![]).await.expect("is read");
+    assert!(known, "the standby may be asked");
+    let read = hour.query_one("SELECT number FROM newest", params![]).await;
+    let (number,): (i64,) = read.expect("the primary knows it");
+    assert_eq!(number, 7);
+    pair.db.close().await;
+}
+
+#[tokio::test]
 async fn a_replica_that_follows_nobody_is_not_asked() {
     let [primary, other] =
         [(); 2].map(|()| PrivatePostgres::start(Durability::Risked).expect("starts"));
