@@ -29,6 +29,11 @@ impl Grid {
         Self { width_ns: nanoseconds(window).div_ceil(BUCKETS.into()).max(1) }
     }
 
+    /// The length of a sub-bucket.
+    pub(super) fn width(self) -> Duration {
+        Duration::from_nanos(self.width_ns)
+    }
+
     pub(super) fn moment(self, now: Duration) -> Moment {
         let now = nanoseconds(now);
         Moment { tick: (now / self.width_ns) as u32, into_ns: now % self.width_ns }
@@ -38,6 +43,13 @@ impl Grid {
     fn until_release(self, now: Moment, age: u32) -> Duration {
         let ticks = u64::from((BUCKETS + 1).saturating_sub(age));
         Duration::from_nanos((ticks * self.width_ns).saturating_sub(now.into_ns))
+    }
+}
+
+impl Moment {
+    /// The number of the sub-bucket.
+    pub(super) fn tick(self) -> u32 {
+        self.tick
     }
 }
 
@@ -138,8 +150,17 @@ impl Ring {
             }
             self.newest = Bucket { tick: now.tick, count: 0 };
         }
+        // Whoever charges beyond the quota may reach the end of the numbers.
+        let cost = cost.min(u32::MAX - self.total);
         self.newest.count += cost;
         self.total += cost;
+    }
+
+    /// Takes back what was charged last.
+    pub(super) fn uncharge(&mut self, cost: u32) {
+        let cost = cost.min(self.newest.count);
+        self.newest.count -= cost;
+        self.total -= cost;
     }
 }
 

@@ -101,6 +101,12 @@ impl<E: Entry> Shard<E> {
         self.entries.entry(identity).or_insert(entry)
     }
 
+    /// What is known of a key, or what is known of a new one for which there [is
+    /// room](Self::has_room).
+    pub(super) fn known_or(&mut self, identity: Identity, new: impl FnOnce() -> E) -> &mut E {
+        self.entries.entry(identity).or_insert_with(new)
+    }
+
     /// What the keys that found no room share.
     pub(super) fn overflow(&self, policy: u64) -> Option<&E> {
         self.overflow.get(&policy)

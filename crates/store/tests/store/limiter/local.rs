@@ -1,8 +1,7 @@
-//! The limiter's bound, judged by a checker that knows nothing of buckets: it slides the window
-//! over every admission. Limiters that break the bound must be caught by it, or it is blind.
+//! The limiter of one process.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,8 +16,12 @@ use mainstay_core::{
 use mainstay_store::{LocalLimiter, LocalLimiterOptions};
 use proptest::prelude::*;
 
-const QUOTA: u32 = 100;
-const WINDOW_NS: u64 = 60_000_000_000;
+use super::{
+    judge::{
+        Admit, QUOTA, WINDOW_NS, fixed_window, gcra, log, most_in_any_window, weighted_counter,
+    },
+    traffic::Traffic,
+};
 
 /// A clock that a test sets.
 #[derive(Debug, Default)]
@@ -59,9 +62,6 @@ fn is_admitted(limiter: &LocalLimiter, policy: &Policy, key: u128, cost: u32) ->
     decide(limiter, policy, key, cost).outcome == Outcome::Admitted
 }
 
-/// Whether one unit is admitted at a time, in nanoseconds.
-type Admit = Box<dyn FnMut(u64) -> bool>;
-
 fn ring() -> Admit {
     let clock = Arc::new(TestClock::default());
     let limiter = LocalLimiter::new(clock.clone());
@@ -72,162 +72,15 @@ fn ring() -> Admit {
     })
 }
 
-/// The exact log: the most that can be admitted.
-fn log() -> Admit {
-    let mut log = VecDeque::new();
-    Box::new(move |at| {
-        while log.front().is_some_and(|then| then + WINDOW_NS <= at) {
-            log.pop_front();
-        }
-        let admitted = log.len() < QUOTA as usize;
-        if admitted {
-            log.push_back(at);
-        }
-        admitted
-    })
-}
-
-/// Control: a counter that starts anew with each window.
-fn fixed_window() -> Admit {
-    let (mut window, mut count) = (0, 0);
-    Box::new(move |at| {
-        if at / WINDOW_NS != window {
-            (window, count) = (at / WINDOW_NS, 0);
-        }
-        let admitted = count < QUOTA;
-        count += u32::from(admitted);
-        admitted
-    })
-}
-
-/// Control: the weighted counter, `previous · (1 − f) + current`.
-fn weighted_counter() -> Admit {
-    let (mut window, mut previous, mut current) = (0, 0, 0);
-    Box::new(move |at| {
-        let now = at / WINDOW_NS;
-        if now != window {
-            previous = if now == window + 1 { current } else { 0 };
-            (window, current) = (now, 0);
-        }
-        let left = 1.0 - (at % WINDOW_NS) as f64 / WINDOW_NS as f64;
-        let admitted = f64::from(previous) * left + f64::from(current + 1) <= f64::from(QUOTA);
-        current += u32::from(admitted);
-        admitted
-    })
-}
-
-/// Control: the leaky bucket as a meter, with a burst of the quota.
-fn gcra() -> Admit {
-    let step = WINDOW_NS / u64::from(QUOTA);
-    let mut theoretical = 0;
-    Box::new(move |at| {
-        let next = theoretical.max(at);
-        let admitted = next - at <= step * u64::from(QUOTA - 1);
-        if admitted {
-            theoretical = next + step;
-        }
-        admitted
-    })
-}
-
-/// The most admissions in any half-open interval of the window's length.
-fn most_in_any_window(admissions: &[u64]) -> usize {
-    let mut first = 0;
-    let mut most = 0;
-    for (index, at) in admissions.iter().enumerate() {
-        while admissions[first] + WINDOW_NS <= *at {
-            first += 1;
-        }
-        most = most.max(index + 1 - first);
-    }
-    most
-}
-
 fn admissions(arrivals: &[u64], mut admit: Admit) -> Vec<u64> {
     arrivals.iter().copied().filter(|at| admit(*at)).collect()
-}
-
-/// Arrivals of the kinds that limiters meet, or fear. Seeded: a failure can be repeated.
-struct Traffic {
-    random: u64,
-    now: f64,
-    arrivals: Vec<u64>,
-}
-
-impl Traffic {
-    const LENGTH: usize = 20_000;
-
-    fn new() -> Self {
-        Self { random: 0x9e37_79b9_7f4a_7c15, now: 0.0, arrivals: Vec::new() }
-    }
-
-    /// Uniform in (0, 1]; xorshift64.
-    fn uniform(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        ((self.random >> 11) + 1) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn after(&mut self, seconds: f64) {
-        self.now += seconds;
-        self.arrivals.push((self.now * 1e9) as u64);
-    }
-
-    fn exponential(&mut self, rate: f64) {
-        let gap = -self.uniform().ln() / rate;
-        self.after(gap);
-    }
-
-    /// Independent arrivals at a multiple of the quota's rate.
-    fn poisson(times: f64) -> Vec<u64> {
-        let mut traffic = Self::new();
-        for _ in 0..Self::LENGTH {
-            traffic.exponential(f64::from(QUOTA) / 60.0 * times);
-        }
-        traffic.arrivals
-    }
-
-    /// Bursts of half as much again as the quota, every 20 to 70 s.
-    fn on_off() -> Vec<u64> {
-        let mut traffic = Self::new();
-        while traffic.arrivals.len() < Self::LENGTH {
-            traffic.now += 20.0 + 50.0 * traffic.uniform();
-            for _ in 0..150 {
-                traffic.exponential(75.0);
-            }
-        }
-        traffic.arrivals
-    }
-
-    /// A quota at the end of an aligned window, then more than enough over the next one.
-    fn boundary() -> Vec<u64> {
-        let mut traffic = Self::new();
-        for window in (2..200).step_by(5) {
-            traffic.now = f64::from(window) * 60.0 - 0.5;
-            (0..QUOTA).for_each(|_| traffic.after(0.4 / f64::from(QUOTA)));
-            traffic.now = f64::from(window) * 60.0;
-            (0..3 * QUOTA).for_each(|_| traffic.after(59.0 / f64::from(3 * QUOTA)));
-        }
-        traffic.arrivals
-    }
-
-    fn all() -> [(&'static str, Vec<u64>); 5] {
-        [
-            ("poisson 0.9", Self::poisson(0.9)),
-            ("poisson 1.1", Self::poisson(1.1)),
-            ("poisson 10", Self::poisson(10.0)),
-            ("on/off", Self::on_off()),
-            ("boundary", Self::boundary()),
-        ]
-    }
 }
 
 #[test]
 fn no_interval_of_the_window_holds_more_than_the_quota() {
     for (kind, arrivals) in Traffic::all() {
         let admitted = admissions(&arrivals, ring());
-        let most = most_in_any_window(&admitted);
+        let most = most_in_any_window(&admitted, WINDOW_NS);
         assert!(most <= QUOTA as usize, "{kind}: {most}");
         let possible = admissions(&arrivals, log()).len();
         let utilisation = admitted.len() as f64 / possible as f64;
@@ -241,10 +94,10 @@ fn the_checker_catches_limiters_that_break_the_bound() {
     for (name, control) in
         [("fixed", fixed_window()), ("weighted", weighted_counter()), ("gcra", gcra())]
     {
-        let most = most_in_any_window(&admissions(&boundary, control));
+        let most = most_in_any_window(&admissions(&boundary, control), WINDOW_NS);
         assert!(most > 3 * QUOTA as usize / 2, "{name} admits {most}, and got away with it");
     }
-    assert_eq!(most_in_any_window(&admissions(&boundary, log())), QUOTA as usize);
+    assert_eq!(most_in_any_window(&admissions(&boundary, log()), WINDOW_NS), QUOTA as usize);
 }
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,9 @@
+//! Rate limits: that no interval holds more than the quota, whoever counts.
+
+mod fleet;
+mod judge;
+mod local;
+mod member;
+mod outage;
+mod shared;
+mod traffic;
