@@ -7,6 +7,7 @@ use mainstay_core::{CHARGES_MAX, Charge, Decision, Outcome, Standing, Verdict};
 
 use super::{
     SharedLimiter,
+    counters::Counters,
     lease::{Account, Asking, Word},
     script::{Question, Reply},
 };
@@ -45,6 +46,8 @@ enum Wait {
     /// The same, for a key that there is no room to remember.
     Unremembered(Question),
     SomebodyElse(Asking),
+    /// Redis is too slow.
+    Nobody,
 }
 
 /// What has come of waiting.
@@ -69,11 +72,12 @@ impl SharedLimiter {
         let count = charges.len();
         let said = |place: &Place<'_>, _| self.say(place, Visit::First);
         if let Some(decision) = self.settle(&places[..count], said) {
-            let counter = match decision.is_admitted() {
-                true => &self.counters.leased,
-                false => &self.counters.remembered,
-            };
-            counter.add(1);
+            let Counters { leased, remembered, .. } = &self.counters;
+            if decision.is_admitted() {
+                leased.add(1)
+            } else {
+                remembered.add(1)
+            }
             return Verdict::Now(decision);
         }
         if self.is_alone(&places[..count]) {
@@ -140,7 +144,7 @@ impl SharedLimiter {
                 Said::Taken(account.standing(now, is_exact))
             }
             Word::No(wait) => Said::Refused(account.refusal(wait)),
-            Word::Unknown => Said::Unknown,
+            Word::Unknown | Word::Alone => Said::Unknown,
         }
     }
 
@@ -163,14 +167,13 @@ impl SharedLimiter {
     }
 
     async fn ask(&self, places: &[Place<'_>]) -> Decision {
-        let mut news: Each<Option<News>> = Default::default();
         for _ in 0..ROUNDS_MAX {
             let waits: Vec<(usize, Wait)> = places
                 .iter()
                 .enumerate()
                 .filter_map(|(n, place)| Some((n, self.begin(place)?)))
                 .collect();
-            news = Default::default();
+            let mut news: Each<Option<News>> = Each::default();
             let waiting =
                 waits.into_iter().map(async |(n, wait)| (n, self.wait(&places[n], wait).await));
             for (n, came) in future::join_all(waiting).await {
@@ -192,7 +195,6 @@ impl SharedLimiter {
                 break;
             }
         }
-        drop(news);
         self.decide_alone(places)
     }
 
@@ -210,17 +212,19 @@ impl SharedLimiter {
             account.arrive(now, cost);
             account
         });
-        if !matches!(account.word(now, cost), Word::Unknown) {
-            return None;
+        match account.word(now, cost) {
+            Word::Yes | Word::No(_) => None,
+            Word::Alone => Some(Wait::Nobody),
+            Word::Unknown => Some(match account.begin(now, policy.quota, cost) {
+                Ok(question) => Wait::Answer(question),
+                Err(asking) => Wait::SomebodyElse(asking),
+            }),
         }
-        Some(match account.begin(now, policy.quota, cost) {
-            Ok(question) => Wait::Answer(question),
-            Err(asking) => Wait::SomebodyElse(asking),
-        })
     }
 
     async fn wait(&self, place: &Place<'_>, wait: Wait) -> News {
         match wait {
+            Wait::Nobody => News::Nothing,
             Wait::SomebodyElse(asking) => {
                 // Nobody gets a permit: it is closed when the other one has been answered.
                 let _ = asking.acquire().await;
@@ -251,7 +255,7 @@ impl SharedLimiter {
                         Said::Taken(account.standing(now, true))
                     }
                     Word::No(wait) => Said::Refused(account.refusal(wait)),
-                    Word::Unknown => Said::Unknown,
+                    Word::Unknown | Word::Alone => Said::Unknown,
                 })
             }
         }

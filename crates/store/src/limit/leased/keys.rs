@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit, Mac, digest::array::Array};
 use mainstay_core::Charge;
 use sha2::Sha256;
 
@@ -17,7 +17,7 @@ impl Keys {
     pub(super) fn new(secret: &[u8], namespace: &str) -> Self {
         // HMAC takes a key of any length (RFC 2104), so this cannot fail; an empty one hides
         // nothing.
-        let mac = Hmac::new_from_slice(secret).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        let mac = Hmac::new_from_slice(secret).unwrap_or_else(|_| Hmac::new(&Array::default()));
         Self { mac, namespace: namespace.to_owned() }
     }
 

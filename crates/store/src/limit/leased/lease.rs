@@ -11,8 +11,12 @@ use crate::limit::{
     table,
 };
 
-/// How soon to come again while nobody can count: Redis is asked again about once a second.
+/// How soon Redis is asked again when it was out of reach, and what a client is told to wait then.
 const OUTAGE_RETRY: Duration = Duration::from_secs(1);
+
+/// Answers in a row that come after their leases have ended, which makes Redis too slow for a window.
+/// One happens on a busy machine.
+const LATE_MAX: u32 = 3;
 
 /// What a client that has nothing left for the moment is told to wait, when more may be had by asking.
 const SOON: Duration = Duration::from_millis(1);
@@ -44,6 +48,9 @@ pub(super) struct Account {
     waiting: u32,
     arrived: Arrivals,
     asking: Option<Asking>,
+    /// Answers in a row that took longer than a sub-bucket, and until when Redis is not asked for it.
+    late: u32,
+    slow_until: Duration,
 }
 
 /// Units asked for here in this sub-bucket and the one before.
@@ -60,6 +67,8 @@ pub(super) enum Word {
     Yes,
     /// They are not, and will not be for this long.
     No(Duration),
+    /// Redis is not worth asking.
+    Alone,
     /// Redis has to be asked.
     Unknown,
 }
@@ -79,6 +88,8 @@ impl Account {
             waiting: 0,
             arrived: Arrivals::default(),
             asking: None,
+            late: 0,
+            slow_until: Duration::ZERO,
         }
     }
 
@@ -98,6 +109,7 @@ impl Account {
         match self.refused_until.checked_sub(now) {
             _ if self.has_credits(now, cost) && cost > 0 => Word::Yes,
             Some(wait) if !wait.is_zero() && cost > self.left => Word::No(wait),
+            _ if now < self.slow_until => Word::Alone,
             _ => Word::Unknown,
         }
     }
@@ -179,6 +191,11 @@ impl Account {
         self.bucket = reply.bucket;
         // The server looked at its clock after the question was sent, so its sub-bucket ends later.
         self.spend_until = sent + reply.ends;
+        let is_late = now.saturating_sub(sent) > self.grid.width();
+        self.late = if is_late { self.late + 1 } else { 0 };
+        if self.late >= LATE_MAX {
+            self.slow_until = now + OUTAGE_RETRY;
+        }
         self.left = reply.left;
         self.born = reply.born;
         if !reply.wait.is_zero() {

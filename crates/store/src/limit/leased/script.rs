@@ -13,9 +13,9 @@ use crate::{
 /// equal share, so that several leases of everybody fit in before anything is short.
 const SHARES: u32 = 4;
 
-/// A process whose requests are refused spends whatever it gets. Half of what is left halves the
-/// questions that it takes, and leaves something to the others.
-const SHARES_WHEN_SHORT: u32 = 2;
+/// A process whose requests are refused spends whatever it gets, soon, so it takes as much as two
+/// sub-buckets use, whatever is left. That halves its questions at ten times the quota.
+const EAGERNESS_WHEN_SHORT: u32 = 2;
 
 /// A question about one key.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +80,12 @@ impl Counting {
         key: &str,
         question: &Question,
     ) -> Result<Reply, RedisFailure> {
-        let divisor = match question.is_short {
-            true => SHARES_WHEN_SHORT,
-            false => self.processes.saturating_mul(SHARES),
+        let (expected, divisor) = match (question.is_short, question.expected) {
+            // One request in a sub-bucket does not promise another in the next.
+            (true, expected) => {
+                (expected.saturating_sub(1).saturating_mul(EAGERNESS_WHEN_SHORT), 1)
+            }
+            (false, expected) => (expected, self.processes.saturating_mul(SHARES)),
         };
         let mut invocation = self.script.key(key);
         invocation
@@ -90,7 +93,7 @@ impl Counting {
             .arg(question.quota)
             .arg(question.need)
             .arg(question.waiting)
-            .arg(question.expected)
+            .arg(expected)
             .arg(divisor)
             .arg(question.known)
             .arg(question.back_to)

@@ -9,6 +9,7 @@ use std::{
 };
 
 use mainstay_core::Outcome;
+use mainstay_store::RedisOptions;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
@@ -19,11 +20,10 @@ use super::{
 /// What a member is told to do, in the environment of its process.
 const VARIABLE: &str = "MAINSTAY_TEST_FLEET";
 
-/// Runs as long as it is told, when it is there: `MAINSTAY_TEST_FLEET_SECONDS`.
+/// How many seconds requests are sent, instead of what a test plans.
 const LONG: &str = "MAINSTAY_TEST_FLEET_SECONDS";
 
 const MEMBERS: u32 = 4;
-const WINDOW: Duration = Duration::from_secs(1);
 
 /// Until all have begun: some 50 ms, many times over.
 const BEGIN: Duration = Duration::from_secs(1);
@@ -40,12 +40,19 @@ pub(super) struct Orders {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) log: PathBuf,
+    /// How long Redis may take.
+    pub(super) patience: Duration,
 }
 
 impl Orders {
+    pub(super) fn options(&self) -> RedisOptions {
+        RedisOptions { command_timeout: self.patience, ..RedisOptions::default() }
+    }
+
     fn text(&self) -> String {
         let Self { url, traffic, index, start, end, log, .. } = self;
-        format!("{url}|{traffic}|{index}|{start}|{end}|{}", log.display())
+        let [patience, window] = [self.patience, self.window].map(|time| time.as_millis());
+        format!("{url}|{traffic}|{index}|{start}|{end}|{}|{patience}|{window}", log.display())
     }
 
     fn parse(text: &str) -> Self {
@@ -57,10 +64,11 @@ impl Orders {
             index: number(2) as u32,
             members: MEMBERS,
             quota: QUOTA,
-            window: WINDOW,
+            window: Duration::from_millis(number(7)),
             start: number(3),
             end: number(4),
             log: words[5].into(),
+            patience: Duration::from_millis(number(6)),
         }
     }
 }
@@ -73,20 +81,36 @@ pub(super) fn is_member() -> bool {
     true
 }
 
+/// What a fleet does.
+#[derive(Clone, Copy)]
+pub(super) struct Plan<'p> {
+    /// The kind of traffic that all of them make together.
+    pub(super) traffic: &'p str,
+    /// Where each of them finds Redis.
+    pub(super) urls: [&'p str; MEMBERS as usize],
+    /// How long Redis may take.
+    pub(super) patience: Duration,
+    /// The window of the limit.
+    pub(super) window: Duration,
+    /// How long requests are sent.
+    pub(super) length: Duration,
+}
+
 /// Processes under way.
 pub(super) struct Fleet {
     members: Vec<Child>,
     folder: tempfile::TempDir,
     start: u64,
-    length: Duration,
+    window: Duration,
 }
 
 impl Fleet {
     /// Starts all of them. `test` is the path of the test that calls, which begins with
     /// [`is_member`]; each has an address of its own.
-    pub(super) fn start(test: &str, traffic: &str, urls: [&str; MEMBERS as usize]) -> Self {
+    pub(super) fn start(test: &str, plan: &Plan<'_>) -> Self {
+        let Plan { traffic, urls, patience, window, length } = *plan;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let length = length();
+        let length = longer().unwrap_or(length);
         let start = now_ns() + BEGIN.as_nanos() as u64;
         let end = start + length.as_nanos() as u64;
         let members = (0..)
@@ -98,10 +122,11 @@ impl Fleet {
                     index,
                     members: MEMBERS,
                     quota: QUOTA,
-                    window: WINDOW,
+                    window,
                     start,
                     end,
                     log: log_of(folder.path(), index),
+                    patience,
                 };
                 let mut command = Command::new(env::current_exe().expect("a program"));
                 command.args(["--exact", test, "--nocapture"]).env(VARIABLE, orders.text());
@@ -109,12 +134,7 @@ impl Fleet {
                 command.spawn().expect("the program starts")
             })
             .collect();
-        Self { members, folder, start, length }
-    }
-
-    /// How long requests are sent.
-    pub(super) fn length(&self) -> Duration {
-        self.length
+        Self { members, folder, start, window }
     }
 
     /// Waits until so long after the first request.
@@ -133,7 +153,8 @@ impl Fleet {
 
     /// What they have done, once all have ended.
     pub(super) fn end(mut self) -> Record {
-        let mut record = Record { events: Vec::new(), questions: 0, alone: 0, failures: 0 };
+        let (events, start, window) = (Vec::new(), self.start, self.window);
+        let mut record = Record { events, start, window, questions: 0, alone: 0, failures: 0 };
         for (index, member) in (0..).zip(&mut self.members) {
             assert!(member.wait().expect("it ends").success(), "member {index}");
             let text = fs::read_to_string(log_of(self.folder.path(), index)).expect("its log");
@@ -165,14 +186,16 @@ fn log_of(folder: &Path, index: u32) -> PathBuf {
 }
 
 #[expect(clippy::disallowed_methods, reason = "asked for by whoever runs the test")]
-fn length() -> Duration {
-    let long = env::var(LONG).ok().map(|text| text.parse().expect("seconds"));
-    Duration::from_secs(long.unwrap_or(5))
+fn longer() -> Option<Duration> {
+    let seconds = env::var(LONG).ok()?;
+    Some(Duration::from_secs(seconds.parse().expect("seconds")))
 }
 
 /// What a fleet has done.
 pub(super) struct Record {
-    pub(super) events: Vec<Event>,
+    events: Vec<Event>,
+    start: u64,
+    window: Duration,
     /// Questions to Redis, decisions without it, questions without an answer.
     pub(super) questions: u64,
     pub(super) alone: u64,
@@ -187,14 +210,29 @@ impl Record {
 
     /// The most that any interval of the window's length holds.
     pub(super) fn most(&self) -> usize {
-        most_in_any_window(&self.admitted(), WINDOW.as_nanos() as u64)
+        self.most_between(Duration::ZERO, Duration::MAX)
+    }
+
+    /// The same for intervals that begin and end between two times after the first request.
+    pub(super) fn most_between(&self, from: Duration, to: Duration) -> usize {
+        let since = |at: u64| Duration::from_nanos(at.saturating_sub(self.start));
+        let mut admitted = self.admitted();
+        admitted.retain(|at| since(*at) >= from && since(*at) < to);
+        most_in_any_window(&admitted, self.window.as_nanos() as u64)
+    }
+
+    /// The part of the requests that waited longer than this.
+    pub(super) fn waited(&self, longer_than: Duration) -> f64 {
+        let wait = |event: &&Event| event.decided.saturating_sub(event.arrived);
+        let slow = self.events.iter().filter(|event| wait(event) > longer_than.as_nanos() as u64);
+        slow.count() as f64 / self.events.len() as f64
     }
 
     /// How much was admitted of what the exact log would have.
     pub(super) fn utilisation(&self) -> f64 {
         let mut arrivals: Vec<u64> = self.events.iter().map(|event| event.arrived).collect();
         arrivals.sort_unstable();
-        let scale = WINDOW_NS / WINDOW.as_nanos() as u64;
+        let scale = WINDOW_NS / self.window.as_nanos() as u64;
         let mut log = log();
         let possible = arrivals.iter().filter(|at| log(**at * scale)).count();
         self.admitted().len() as f64 / possible as f64

@@ -17,7 +17,7 @@ use std::{
 use mainstay_core::{
     Charge, Clock, Decision, Limiter, OutageMode, Outcome, Policy, Secret, Timestamp, Verdict,
 };
-use mainstay_store::{LimiterCounts, Redis, RedisOptions, SharedLimiter, SharedLimiterOptions};
+use mainstay_store::{LimiterCounts, Redis, SharedLimiter, SharedLimiterOptions};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{fleet::Orders, judge::WINDOW_NS, traffic::Traffic};
@@ -95,7 +95,7 @@ pub(super) fn run(orders: &Orders) {
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime.expect("a runtime"), async {
         let clock = Arc::new(SharedClock::default());
-        let redis = Redis::new(orders.url.parse().expect("an address"), RedisOptions::default());
+        let redis = Redis::new(orders.url.parse().expect("an address"), orders.options());
         let options = SharedLimiterOptions {
             max_keys: 1000,
             processes: orders.members,
