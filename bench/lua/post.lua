@@ -1,4 +1,5 @@
--- POST /users: valid bodies with unique e-mail addresses, or one invalid body (MODE=invalid).
+-- POST /users: valid bodies with unique e-mail addresses, the same with a key each (MODE=keyed), or
+-- one invalid body (MODE=invalid).
 local threads = 0
 function setup(thread) threads = threads + 1; thread:set("tid", threads) end
 local mode = os.getenv("MODE") or "valid"
@@ -10,7 +11,10 @@ end
 request = function()
   n = n + 1
   local body = '{"email":"not-an-email","name":"","age":-5}'
-  if mode == "valid" then
+  if mode == "keyed" then
+    wrk.headers["Idempotency-Key"] = string.format("bench-%s-%d", run, n)
+  end
+  if mode ~= "invalid" then
     body = string.format('{"email":"bench-%s-%d@example.com","name":"Bench User %d","age":%d}', run, n, n, 18 + n % 60)
   end
   return wrk.format("POST", "/users", nil, body)

@@ -78,16 +78,20 @@ fn request(scenario: &Scenario, path: &str, header: &str, number: usize) -> Stri
         return format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n");
     };
     let body = match mode {
-        "valid" => format!(
+        "valid" | "keyed" => format!(
             "{{\"email\":\"bench-{number}@example.com\",\"name\":\"Bench User {number}\",\
              \"age\":{}}}",
             18 + number % 60
         ),
         _ => "{\"email\":\"not-an-email\",\"name\":\"\",\"age\":-5}".to_owned(),
     };
+    let key = match mode {
+        "keyed" => format!("Idempotency-Key: bench-{number}\r\n"),
+        _ => String::new(),
+    };
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n{header}\r\n{body}",
+         Content-Length: {}\r\n{key}{header}\r\n{body}",
         body.len()
     )
 }

@@ -30,6 +30,12 @@ pub(crate) fn measure(folder: &Path) -> Result<String> {
                 Scenario::get(&own_path).with_header(&bearer),
             ),
             contender("accounts, POST /users", "accounts", &accounts, Scenario::post("valid")),
+            contender(
+                "accounts, POST /users with a key",
+                "accounts",
+                &accounts,
+                Scenario::post("keyed"),
+            ),
         ],
         place,
     )?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainstay::core::{Pii, ScopeName, Timestamp, new_id};
 use uuid::Uuid;
 
-use crate::users::{PasswordVersion, USERS_READ, USERS_WRITE, User, UserId};
+use crate::users::{PasswordVersion, Principal, USERS_READ, USERS_WRITE, User, UserId};
 
 /// Keys an account may have at a time. Taste: far more than a team has machines, and few enough for
 /// a list without pages.
@@ -92,8 +92,8 @@ impl Key {
         }
     }
 
-    /// Whether it stands for `user` at this time.
-    pub(crate) fn is_good(&self, user: &User, now: Timestamp) -> bool {
+    /// Whether it stands for a user at this time.
+    pub(crate) fn is_good(&self, user: Principal, now: Timestamp) -> bool {
         now < self.expires_at
             && self.user == user.id
             && self.password_version == user.password_version

@@ -88,9 +88,9 @@ impl Keys {
             record(SecurityRecord::about(SecurityEvent::AdministratorActed, owner));
         }
         let now = self.0.clock.now();
-        let Some(user) = self.0.users.find(owner).await? else { return Ok(Vec::new()) };
+        let Some(user) = self.0.users.find_principal(owner).await? else { return Ok(Vec::new()) };
         let mut keys = self.0.repository.list(owner).await?;
-        keys.retain(|key| key.is_good(&user, now));
+        keys.retain(|key| key.is_good(user, now));
         Ok(keys)
     }
 
@@ -105,13 +105,13 @@ impl Keys {
         Ok(())
     }
 
-    /// The caller that a token stands for, if it is one of a key. The user is read anew each time,
-    /// as for a session.
+    /// The caller that a token stands for, if it is one of a key. What counts about the user
+    /// is asked each time, as for a session.
     pub(crate) async fn authenticate(&self, token: &Token) -> Result<Found, StoreError> {
         let Inner { repository, users, clock, uses } = &*self.0;
         let Some(key) = repository.find(token.hash()).await? else { return Ok(Found::Nothing) };
         let now = clock.now();
-        let user = users.find(key.user).await?.filter(|user| key.is_good(user, now));
+        let user = users.find_principal(key.user).await?.filter(|user| key.is_good(*user, now));
         let Some(user) = user else {
             record(SecurityRecord::about(SecurityEvent::TokenReused, key.user));
             return Ok(Found::Over);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainstay::core::{Caller, Secret, Timestamp, new_id};
 use uuid::Uuid;
 
-use crate::users::{Email, PasswordVersion, User, UserId};
+use crate::users::{Email, PasswordVersion, Principal, User, UserId};
 
 /// When sessions are over.
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +107,8 @@ impl Session {
         now >= self.expires_at || now >= self.last_used_at + timeouts.idle
     }
 
-    /// Whether it was made with the password that `user` has.
-    pub(crate) fn is_of(&self, user: &User) -> bool {
+    /// Whether it was made with the password that its user has.
+    pub(crate) fn is_of(&self, user: Principal) -> bool {
         self.user == user.id && self.password_version == user.password_version
     }
 }

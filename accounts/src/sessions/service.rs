@@ -73,10 +73,9 @@ impl Sessions {
         let now = self.0.clock.now();
         let mut sessions = self.0.repository.list(caller.subject.into()).await?;
         // Sessions of an earlier password may be there until the next log-in.
-        let user = self.0.users.find(caller.subject.into()).await?;
+        let user = self.0.users.find_principal(caller.subject.into()).await?;
         sessions.retain(|session| {
-            !session.is_over(now, self.0.timeouts)
-                && user.as_ref().is_some_and(|user| session.is_of(user))
+            !session.is_over(now, self.0.timeouts) && user.is_some_and(|user| session.is_of(user))
         });
         Ok(sessions)
     }
@@ -116,8 +115,9 @@ impl Sessions {
         Ok(())
     }
 
-    /// The caller that a token stands for, if it is one of a session. The user is read anew each
-    /// time, so a removed account, a lost role and a new password count from the next request on.
+    /// The caller that a token stands for, if it is one of a session. What counts about
+    /// the user is asked each time, so a removed account, a lost role and a new password count from
+    /// the next request on, and in other processes within the bound of the caches.
     pub(crate) async fn authenticate(&self, token: &Token) -> Result<Found, StoreError> {
         let Inner { repository, users, clock, timeouts, uses } = &*self.0;
         let Some(session) = repository.find(token.hash()).await? else {
@@ -128,7 +128,7 @@ impl Sessions {
             record(SecurityRecord::about(SecurityEvent::SessionUsedAfterExpiry, session.user));
             return Ok(Found::Over);
         }
-        let user = users.find(session.user).await?.filter(|user| session.is_of(user));
+        let user = users.find_principal(session.user).await?.filter(|user| session.is_of(*user));
         let Some(user) = user else {
             // Its owner has another password now: whoever this is has kept the token.
             record(SecurityRecord::about(SecurityEvent::TokenReused, session.user));

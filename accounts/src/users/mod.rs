@@ -13,7 +13,7 @@ mod wire;
 
 pub(crate) use error::VerifyError;
 pub(crate) use model::{
-    ADMIN, Administrator, Email, PasswordVersion, USERS_READ, USERS_WRITE, User, UserId,
+    ADMIN, Administrator, Email, PasswordVersion, Principal, USERS_READ, USERS_WRITE, User, UserId,
 };
 pub(crate) use repository::sql;
 pub(crate) use routes::routes;

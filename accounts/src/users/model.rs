@@ -126,7 +126,23 @@ pub(crate) struct User {
     pub(crate) created_at: Timestamp,
 }
 
+/// What counts about a user when a credential of theirs is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Principal {
+    /// Who.
+    pub(crate) id: UserId,
+    /// What they may do.
+    pub(crate) role: Role,
+    /// Which of their passwords is the present one.
+    pub(crate) password_version: PasswordVersion,
+}
+
 impl User {
+    /// What counts when a credential of theirs is shown.
+    pub(crate) fn principal(&self) -> Principal {
+        Principal { id: self.id, role: self.role, password_version: self.password_version }
+    }
+
     /// Whether nobody logs in to it by a password: then it is taken for a machine's.
     pub(crate) fn is_machine(&self) -> bool {
         self.password_version == PasswordVersion::NONE

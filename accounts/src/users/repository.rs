@@ -11,8 +11,8 @@ use mainstay::{
 use super::{
     error::{CreateError, UpdateError},
     model::{
-        Account, Attempt, Email, Failures, PasswordVersion, Position, Role, TargetKey, User,
-        UserId, UserName, Version,
+        Account, Attempt, Email, Failures, PasswordVersion, Position, Principal, Role, TargetKey,
+        User, UserId, UserName, Version,
     },
 };
 
@@ -39,6 +39,9 @@ pub(crate) trait Repository: Send + Sync + 'static {
 
     /// The user of this id.
     fn find(&self, id: UserId) -> Answer<'_, Option<User>>;
+
+    /// What counts about the user of this id. It may be as old as the bound of the caches.
+    fn find_principal(&self, id: UserId) -> Answer<'_, Option<Principal>>;
 
     /// The account whose address has the same key.
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Answer<'a, Option<Account>>;
@@ -121,6 +124,11 @@ impl Repository for Sql {
     fn find(&self, id: UserId) -> Answer<'_, Option<User>> {
         let select = "SELECT id, email, name, age, role, version, password_version, created_at \
                       FROM users WHERE id = $1";
+        Box::pin(self.0.query_optional(select, params![id.0]))
+    }
+
+    fn find_principal(&self, id: UserId) -> Answer<'_, Option<Principal>> {
+        let select = "SELECT id, role, password_version FROM users WHERE id = $1";
         Box::pin(self.0.query_optional(select, params![id.0]))
     }
 
@@ -282,6 +290,16 @@ impl FromValue for Role {
             "admin" => Ok(Self::Admin),
             _ => Err(Mismatch),
         }
+    }
+}
+
+impl FromRow for Principal {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: UserId(row.get("id")?),
+            role: row.get("role")?,
+            password_version: PasswordVersion(row.get("password_version")?),
+        })
     }
 }
 

@@ -16,8 +16,8 @@ use super::{
     },
     model::{
         ADMIN, Account, Administrator, Attempt, Change, Changes, Email, Failures, Listed, Listing,
-        NewAdmin, NewUser, PasswordChange, PasswordVersion, Position, Role, Standing, Target, User,
-        UserId, UserName, Version,
+        NewAdmin, NewUser, PasswordChange, PasswordVersion, Position, Principal, Role, Standing,
+        Target, User, UserId, UserName, Version,
     },
     repository::Repository,
 };
@@ -91,6 +91,12 @@ impl Users {
     /// The user of this id, if there is one.
     pub(crate) async fn find(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.0.repository.find(id).await
+    }
+
+    /// What counts about somebody whose credential is shown. It may be as old as the bound of the
+    /// caches.
+    pub(crate) async fn find_principal(&self, id: UserId) -> Result<Option<Principal>, StoreError> {
+        self.0.repository.find_principal(id).await
     }
 
     /// One page of users, newest first. Users who register meanwhile come before the first page, so

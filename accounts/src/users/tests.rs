@@ -19,8 +19,8 @@ use crate::Accounts;
 use super::{
     error::{CreateError, UpdateError},
     model::{
-        Account, Attempt, Email, Failures, NewUser, Position, TargetKey, User, UserId, UserName,
-        Version,
+        Account, Attempt, Email, Failures, NewUser, Position, Principal, TargetKey, User, UserId,
+        UserName, Version,
     },
     repository::{Answer, Repository, sql},
     service::Users,
@@ -156,6 +156,10 @@ impl Repository for InMemory {
             let accounts = self.accounts().await;
             Ok(accounts.iter().find(|account| account.user.id == id).map(|a| a.user.clone()))
         })
+    }
+
+    fn find_principal(&self, id: UserId) -> Answer<'_, Option<Principal>> {
+        Box::pin(async move { Ok(self.find(id).await?.map(|user| user.principal())) })
     }
 
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Answer<'a, Option<Account>> {

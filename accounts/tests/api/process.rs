@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use mainstay_testing::{Call, Neighbour, TestDatabase, Wire};
+use mainstay_testing::{Call, Neighbour, PrivateRedis, TestDatabase, Wire};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,12 +31,15 @@ pub(crate) struct Output {
 pub(crate) struct Home {
     folder: TempDir,
     database: TestDatabase,
+    redis: Option<String>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, database: TestDatabase::create() }
+        let database = TestDatabase::create();
+        let redis = database.redis().map(PrivateRedis::url);
+        Self { folder, database, redis }
     }
 
     /// Runs a command on the database.
@@ -57,7 +60,10 @@ impl Home {
     }
 
     fn environment<'a>(&'a self, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        [&[("DATABASE_URL", self.database.url())], changes].concat()
+        let redis = self.redis.as_deref().map(|url| ("REDIS_URL", url));
+        let usual: Vec<_> =
+            [("DATABASE_URL", self.database.url())].into_iter().chain(redis).collect();
+        [&usual, changes].concat()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use tempfile::TempDir;
@@ -13,6 +14,7 @@ use crate::{
     neighbour::Neighbour,
     pgbouncer::PrivatePgBouncer,
     postgres::{Session, shared},
+    redis::{Memory, PrivateRedis},
 };
 
 /// An empty database. Soon after it is dropped it is gone, whoever is still connected.
@@ -22,6 +24,7 @@ use crate::{
 pub struct TestDatabase {
     place: Place,
     url: String,
+    redis: OnceLock<PrivateRedis>,
 }
 
 enum Place {
@@ -54,7 +57,7 @@ impl TestDatabase {
             Engine::Sqlite => {
                 let folder = tempfile::tempdir().expect("a temporary folder");
                 let url = format!("sqlite:{}", folder.path().join(FILE).display());
-                Self { place: Place::Folder(folder), url }
+                Self { place: Place::Folder(folder), url, redis: OnceLock::new() }
             }
             Engine::Postgres | Engine::PgBouncer => {
                 let name = format!("test_{}", random_word());
@@ -66,7 +69,7 @@ impl TestDatabase {
                 // cancels, as a test that ends may, and would take the neighbours' with it.
                 let pooler = (engine == Engine::PgBouncer).then(|| pooler(&direct));
                 let url = pooler.as_ref().map_or_else(|| direct.url(), PrivatePgBouncer::url);
-                Self { place: Place::Server { direct, pooler }, url }
+                Self { place: Place::Server { direct, pooler }, url, redis: OnceLock::new() }
             }
         }
     }
@@ -81,6 +84,21 @@ impl TestDatabase {
         match &self.place {
             Place::Folder(_) => self.url.clone(),
             Place::Server { direct, .. } => direct.url(),
+        }
+    }
+
+    /// What the processes that use it share beside it: nothing where it is embedded, and else a Redis
+    /// of its own, started when it is first asked for.
+    ///
+    /// # Panics
+    /// When it cannot be started; the message says what is missing.
+    pub fn redis(&self) -> Option<&PrivateRedis> {
+        let start = || {
+            PrivateRedis::start(Memory::Lost).unwrap_or_else(|error| panic!("no Redis: {error}"))
+        };
+        match self.place {
+            Place::Folder(_) => None,
+            Place::Server { .. } => Some(self.redis.get_or_init(start)),
         }
     }
 

@@ -21,4 +21,4 @@ pub use neighbour::Neighbour;
 pub use pgbouncer::PrivatePgBouncer;
 pub use postgres::{Durability, PrivatePostgres};
 pub use proxy::FaultProxy;
-pub use redis::{Memory, PrivateCluster, PrivateRedis, PrivateSentinel};
+pub use redis::{EncryptedRedis, Memory, PrivateCluster, PrivateRedis, PrivateSentinel};

@@ -83,6 +83,7 @@ impl TestApp {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
+        environment.extend(database.redis().map(|redis| ("REDIS_URL".to_owned(), redis.url())));
         environment.extend(options.environment);
         let mut loader = Loader::new(Sources { file: ConfigFile::None, environment });
         let framework = Framework::load(&mut loader);

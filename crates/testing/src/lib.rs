@@ -16,7 +16,7 @@ pub use clock::ManualClock;
 pub use discipline::assert_disciplined;
 pub use log::CapturedLog;
 pub use mainstay_test_databases::{
-    Durability, Engine, FaultProxy, Neighbour, PrivatePgBouncer, PrivatePostgres, ServerError,
-    TestDatabase,
+    Durability, EncryptedRedis, Engine, FaultProxy, Memory, Neighbour, PrivateCluster,
+    PrivatePgBouncer, PrivatePostgres, PrivateRedis, PrivateSentinel, ServerError, TestDatabase,
 };
 pub use wire::Wire;

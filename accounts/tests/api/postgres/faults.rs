@@ -10,11 +10,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    clients::Clients,
-    judge::{Answer, Promise},
+use crate::{
+    load::{Answer, Clients, Promise},
+    support::options,
 };
-use crate::support::options;
 
 /// Of a request. Long enough for a restart of the server, short enough to wait for in a test.
 const DEADLINE: Duration = Duration::from_millis(2500);

@@ -31,16 +31,32 @@ pub(super) struct Ticket {
     database: Database,
     id: [u8; 32],
     attempt: Uuid,
+    outcome: Outcome,
     void: bool,
+}
+
+/// What is known of the statement that makes the claim.
+#[derive(Clone, Copy)]
+enum Outcome {
+    /// It is over.
+    Known,
+    /// It was given up, and the server may still make the claim: after what gives it up, even.
+    Unknown,
 }
 
 impl Ticket {
     pub(super) fn new(database: Database, id: [u8; 32], now: Timestamp) -> Self {
-        Self { database, id, attempt: new_id(now), void: false }
+        Self { database, id, attempt: new_id(now), outcome: Outcome::Unknown, void: false }
     }
 
     pub(super) fn attempt(&self) -> Uuid {
         self.attempt
+    }
+
+    /// The claim was made.
+    pub(super) fn made(mut self) -> Self {
+        self.outcome = Outcome::Known;
+        self
     }
 
     /// There is nothing to give up, or nothing any longer.
@@ -57,27 +73,36 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         // Without a runtime the process ends, and the lease with it.
         if !self.void && Handle::try_current().is_ok() {
-            tokio::spawn(give_up_in_the_end(self.database.clone(), self.values()));
+            let giving_up = give_up_in_the_end(self.database.clone(), self.values(), self.outcome);
+            tokio::spawn(giving_up);
         }
     }
 }
 
-/// How often giving up is tried, a second apart at most: until about the end of the lease, which
-/// does the same.
-const GIVE_UP_TRIES: u32 = 20;
+/// The pauses between tries to give up: each is twice as long as the one before, so that the last
+/// try is 12.75 s after the first, about when the lease ends, which does the same.
+const GIVE_UP_PAUSE_MIN: Duration = Duration::from_millis(50);
+const GIVE_UP_PAUSE_MAX: Duration = Duration::from_millis(6400);
 
-/// Gives a claim up although the database may be busy just now: who waits for it would wait for the
-/// end of the lease.
-async fn give_up_in_the_end(database: Database, values: Vec<Value>) {
-    let mut pause = Duration::from_millis(50);
-    for tried in 1.. {
-        let Err(error) = database.execute(GIVE_UP, values.clone()).await else { return };
-        if tried == GIVE_UP_TRIES {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a claim was not given up");
+/// Gives a claim up although the database may be busy just now, or still about to make it: who waits
+/// for it would wait for the end of the lease.
+async fn give_up_in_the_end(database: Database, values: Vec<Value>, outcome: Outcome) {
+    let mut pause = GIVE_UP_PAUSE_MIN;
+    loop {
+        let given_up = database.execute(GIVE_UP, values.clone()).await;
+        match (&given_up, outcome) {
+            (Ok(1..), _) | (Ok(0), Outcome::Known) => return,
+            (Ok(0), Outcome::Unknown) | (Err(_), _) => {}
+        }
+        if pause > GIVE_UP_PAUSE_MAX {
+            if let Err(error) = given_up {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "a claim was not given up");
+            }
             return;
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
+        pause *= 2;
     }
 }
 

@@ -137,7 +137,7 @@ impl Idempotency {
         ];
         let (ticket, claimed) = self.claim_to_the_end(ticket, values).await?;
         match claimed {
-            Ok(rows) if !rows.is_empty() => Ok(Some(ticket)),
+            Ok(rows) if !rows.is_empty() => Ok(Some(ticket.made())),
             // Nothing was begun.
             Ok(_) => {
                 ticket.void();

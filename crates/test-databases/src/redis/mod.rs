@@ -1,5 +1,6 @@
 //! `PrivateRedis`: a Redis of one test's own, to break in every way.
 
+mod encrypted;
 mod group;
 
 use std::{
@@ -13,7 +14,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-pub use self::group::{PrivateCluster, PrivateSentinel};
+pub use self::{
+    encrypted::EncryptedRedis,
+    group::{PrivateCluster, PrivateSentinel},
+};
 use crate::machine::{Guard, ServerError, has_ended, on_free_port, programs};
 
 /// The file in a server's folder that holds its process.

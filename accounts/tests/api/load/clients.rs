@@ -16,13 +16,13 @@ use super::judge::{Answer, Asked};
 use crate::support::{Person, until};
 
 /// More than the service has connections, fewer than it refuses by themselves.
-pub(super) const CLIENTS: usize = 24;
+pub(crate) const CLIENTS: usize = 24;
 
 /// What a client does between two calls: it keeps the machine free for what is tested.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A crowd, each of whom registers others and reads their own user in turn.
-pub(super) struct Clients {
+pub(crate) struct Clients {
     notes: Arc<Notes>,
     running: JoinSet<()>,
 }
@@ -41,7 +41,7 @@ impl Notes {
 
 impl Clients {
     /// Registers them, and lets them begin.
-    pub(super) async fn start(app: &TestApp) -> Self {
+    pub(crate) async fn start(app: &TestApp) -> Self {
         let (notes, mut running) = (Arc::<Notes>::default(), JoinSet::new());
         for client in 0..CLIENTS {
             let person = Person::join(app, &format!("client{client}")).await;
@@ -52,7 +52,7 @@ impl Clients {
     }
 
     /// Returns once everybody has had the usual answer to a read and a write that were begun later.
-    pub(super) async fn are_served(&self) {
+    pub(crate) async fn are_served(&self) {
         let since = Instant::now();
         let everybody = async || {
             let answers = self.notes.answers();
@@ -68,12 +68,12 @@ impl Clients {
     }
 
     /// How many writes have been acknowledged.
-    pub(super) fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         self.notes.answers().iter().filter_map(Answer::acknowledged).count()
     }
 
     /// Lets everybody have the answer they wait for, and gives all answers there were.
-    pub(super) async fn stop(self) -> Vec<Answer> {
+    pub(crate) async fn stop(self) -> Vec<Answer> {
         self.notes.over.store(true, Ordering::Relaxed);
         self.running.join_all().await;
         std::mem::take(&mut *self.notes.answers())

@@ -4,22 +4,22 @@ use std::time::{Duration, Instant};
 
 /// An answer, or that there was none.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// Who has asked.
-    pub(super) client: usize,
-    pub(super) asked: Asked,
-    pub(super) begun: Instant,
-    pub(super) took: Duration,
+    pub(crate) client: usize,
+    pub(crate) asked: Asked,
+    pub(crate) begun: Instant,
+    pub(crate) took: Duration,
     /// 0 when the connection was cut.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// Of a problem; empty for anything else.
-    pub(super) code: String,
-    pub(super) has_retry_after: bool,
+    pub(crate) code: String,
+    pub(crate) has_retry_after: bool,
 }
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(crate) enum Asked {
     /// The client's own user.
     Read,
     /// The registration of somebody, by address.
@@ -28,7 +28,7 @@ pub(super) enum Asked {
 
 impl Answer {
     /// It is what it would be if nothing had failed.
-    pub(super) fn is_normal(&self) -> bool {
+    pub(crate) fn is_normal(&self) -> bool {
         match self.asked {
             Asked::Read => self.status == 200,
             Asked::Write(_) => self.status == 201,
@@ -36,7 +36,7 @@ impl Answer {
     }
 
     /// The address that it says is registered.
-    pub(super) fn acknowledged(&self) -> Option<&str> {
+    pub(crate) fn acknowledged(&self) -> Option<&str> {
         match &self.asked {
             Asked::Write(address) if self.is_normal() => Some(address),
             _ => None,
@@ -55,16 +55,16 @@ impl Answer {
 
 /// What is promised.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Promise {
+pub(crate) struct Promise {
     /// The longest wait for an answer.
-    pub(super) wait_max: Duration,
+    pub(crate) wait_max: Duration,
     /// From when on nothing fails any more.
-    pub(super) calm_from: Instant,
+    pub(crate) calm_from: Instant,
 }
 
 impl Promise {
     /// What of it was broken by these answers, when `kept` of the acknowledged writes are there.
-    pub(super) fn broken_by(&self, answers: &[Answer], kept: usize) -> Vec<String> {
+    pub(crate) fn broken_by(&self, answers: &[Answer], kept: usize) -> Vec<String> {
         let mut broken: Vec<_> =
             answers.iter().filter_map(|answer| self.broken_by_one(answer)).collect();
         let acknowledged = answers.iter().filter_map(Answer::acknowledged).count();
