@@ -14,7 +14,7 @@ mod keys;
 mod lease;
 mod script;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use mainstay_core::{CHARGES_MAX, Charge, Clock, Limiter, Secret, Verdict};
 
@@ -69,6 +69,11 @@ impl SharedLimiter {
             processes: options.processes.max(1),
             counters: Counters::default(),
         }
+    }
+
+    /// Waits for a connection to Redis, so long at most. Tells whether there is one.
+    pub async fn ready(&self, at_most: Duration) -> bool {
+        self.link.ready(at_most).await
     }
 
     /// How decisions were come by.
