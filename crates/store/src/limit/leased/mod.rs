@@ -13,6 +13,8 @@ mod decide;
 mod keys;
 mod lease;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 

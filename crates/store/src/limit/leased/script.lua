@@ -43,7 +43,7 @@ if stored[1] then
     if born == known and back > 0 and back_to > bucket - SLOTS and back_to <= bucket then
         local slot = back_to % SLOTS
         back = math.min(back, tonumber(redis.call('HGET', key, slot)) or 0)
-        redis.call('HINCRBY', key, slot, -back)
+        redis.call('HINCRBY', key, slot, 0 - back)
         used = used - back
     end
 end

@@ -74,19 +74,23 @@ impl Counting {
         Self { script: Script::new(include_str!("script.lua")), processes: processes.max(1) }
     }
 
+    /// The units that a whole sub-bucket may have, and the divisor of what is left that bounds them.
+    pub(super) fn wish(&self, question: &Question) -> [u32; 2] {
+        let expected = question.expected;
+        if question.is_short {
+            // One request in a sub-bucket does not promise another in the next.
+            return [expected.saturating_sub(1).saturating_mul(EAGERNESS_WHEN_SHORT), 1];
+        }
+        [expected, self.processes.saturating_mul(SHARES)]
+    }
+
     pub(super) async fn ask(
         &self,
         link: &Link,
         key: &str,
         question: &Question,
     ) -> Result<Reply, RedisFailure> {
-        let (expected, divisor) = match (question.is_short, question.expected) {
-            // One request in a sub-bucket does not promise another in the next.
-            (true, expected) => {
-                (expected.saturating_sub(1).saturating_mul(EAGERNESS_WHEN_SHORT), 1)
-            }
-            (false, expected) => (expected, self.processes.saturating_mul(SHARES)),
-        };
+        let [expected, divisor] = self.wish(question);
         let mut invocation = self.script.key(key);
         invocation
             .arg(width_us(question.grid))
