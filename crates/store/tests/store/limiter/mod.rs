@@ -5,5 +5,6 @@ mod judge;
 mod local;
 mod member;
 mod outage;
+mod redis;
 mod shared;
 mod traffic;
