@@ -24,11 +24,16 @@ pub(crate) async fn start() -> TestApp {
 
 /// The options of [`start`], for tests that change more.
 pub(crate) fn options() -> TestOptions {
-    limited().with("MAINSTAY_LIMITS__MULTIPLIER", "10000")
+    cheap().with("MAINSTAY_LIMITS__MULTIPLIER", "10000")
 }
 
-/// The same with the limits of production.
+/// The same with the limits of production, counted in this process: they go by the clock that a test
+/// moves.
 pub(crate) fn limited() -> TestOptions {
+    cheap().with("REDIS_URL", "")
+}
+
+fn cheap() -> TestOptions {
     let cheap = PasswordOptions { cost: PasswordCost::LEAST, ..PasswordOptions::default() };
     TestOptions::new().with_passwords(cheap)
 }

@@ -6,10 +6,7 @@ use std::{
 };
 
 use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
-use mainstay_store::{
-    Caches, CachesOptions, Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions,
-    MigrateError, Redis,
-};
+use mainstay_store::{Caches, CachesOptions, Database, DatabaseOptions, MigrateError, Redis};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
     discipline::{self, Evidence, Matrix},
@@ -19,7 +16,11 @@ use mainstay_web::{
 };
 use tokio::task::JoinHandle;
 
-use super::{Application, Assembly, Failure, Resources, idempotency, options};
+use super::{
+    Application, Assembly, Failure, Resources, idempotency,
+    limits::{self, Counting},
+    options,
+};
 use crate::{
     config::{Framework, MigrateAtStart},
     passwords::{PasswordOptions, Passwords},
@@ -67,11 +68,12 @@ impl Instance {
         overrides: Overrides,
     ) -> Result<Self, Failure> {
         let resources = open::<A>(framework, &overrides).await?;
-        let Prepared { edge, readiness, ops_edge, .. } =
+        let Prepared { edge, readiness, ops_edge, counting, .. } =
             prepare::<A>(framework, settings, &resources, log, overrides)?;
         if edge.keeps_answers() {
             idempotency::check(&resources).await?;
         }
+        counting.ready(framework).await;
         let bind = |address, options, variable| {
             Server::bind(address, options).map_err(|error| cannot_listen(variable, address, &error))
         };
@@ -135,6 +137,7 @@ pub(crate) struct Prepared {
     pub(crate) ops_edge: Edge,
     pub(crate) matrix: Matrix,
     readiness: ops::Readiness,
+    counting: Counting,
 }
 
 /// Puts the edge around the modules. Does no I/O, so that `routes` and `openapi` can use it.
@@ -147,9 +150,9 @@ pub(crate) fn prepare<A: Application>(
 ) -> Result<Prepared, Failure> {
     let Assembly { edge, authenticator, mut health } = A::assemble(resources, settings);
     health.push(Arc::new(resources.database.clone()) as Arc<dyn HealthCheck>);
-    let remembered = LocalLimiterOptions { max_keys: framework.limits.keys_max };
+    let counting = limits::counting(framework, resources);
     let parts = EdgeParts {
-        limiter: Arc::new(LocalLimiter::with_options(resources.clock.clone(), remembered)),
+        limiter: counting.limiter(),
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
         log,
@@ -178,7 +181,7 @@ pub(crate) fn prepare<A: Application>(
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
     let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
     let _ = published.set(matrix.to_json().to_string().into());
-    Ok(Prepared { edge, ops_edge, matrix, readiness })
+    Ok(Prepared { edge, ops_edge, matrix, readiness, counting })
 }
 
 /// Opens the database and brings its schema up to date, or refuses to start behind it.

@@ -12,7 +12,7 @@ mod link;
 mod repair;
 
 pub use address::{RedisUrl, RedisUrlError};
-pub(crate) use connection::{Primary, PushReceiver};
+pub(crate) use connection::PushReceiver;
 pub use diagnosis::RedisDiagnosis;
 pub(crate) use failure::RedisFailure;
 pub use handle::{Redis, RedisOptions};

@@ -104,6 +104,40 @@ fn every_contradiction_has_its_sentence() {
         (limited(Limit::per_client(1, Duration::from_millis(999))), "a window of 1 s to 24 h"),
         (limited(Limit::per_client(1, MINUTE * 60 * 25)), "a window of 1 s to 24 h"),
         (
+            limited(Limit::per_client(5, MINUTE).cost(6)),
+            "m: GET /a: a request costs 6 of a quota of 5: it takes at least 1, and fits in",
+        ),
+        (limited(Limit::per_client(5, MINUTE).cost(0)), "a request costs 0 of a quota of 5"),
+        (
+            limited(Limit::per_credential(1, MINUTE)),
+            "m: GET /a: a public endpoint has no credential: use `Limit::per_client`",
+        ),
+        (
+            limited(Limit::per_header("x-tenant", 1, MINUTE)),
+            "m: GET /a: whoever calls chooses the value of `x-tenant`, and with it a new window: \
+             add a limit by client, `.limit(Limit::per_client(…))`",
+        ),
+        (
+            limited(Limit::per_header("X-Tenant", 1, MINUTE)),
+            "`X-Tenant` is not the name of a header in lower case",
+        ),
+        (
+            empty().add((1..=5).fold(get("/a", nothing).public(), |endpoint, n| {
+                endpoint.limit(Limit::per_client(n, MINUTE * n))
+            })),
+            "m: GET /a: a request is held against 4 limits at most, the one that counts clients \
+             included",
+        ),
+        (
+            empty().add(
+                get("/a", nothing)
+                    .public()
+                    .limit(Limit::per_client(1, MINUTE))
+                    .limit(Limit::per_client(2, MINUTE)),
+            ),
+            "m: GET /a: two limits count the same in the same window: keep the smaller",
+        ),
+        (
             empty().add(get("/a/{name}", by_id).public()),
             r#"m: GET /a/{name}: the path names ["name"], and the handler takes ["id"] by `Path`"#,
         ),
