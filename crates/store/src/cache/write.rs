@@ -136,19 +136,29 @@ impl Drop for Intent {
 
 /// Names that this process keeps nothing of. Opened when it is dropped.
 #[derive(Default)]
-pub(super) struct Closed(Option<(Arc<Fences>, Vec<Fence>)>);
+pub(super) struct Closed(Option<(Arc<Fences>, What)>);
+
+enum What {
+    Names(Vec<Fence>),
+    Everything,
+}
 
 impl Closed {
-    fn new(fences: &Arc<Fences>, names: &[String]) -> Self {
+    pub(super) fn new(fences: &Arc<Fences>, names: &[String]) -> Self {
         let closed: Vec<_> = names.iter().map(|name| fences.of(name)).collect();
         for fence in &closed {
             fences.close(*fence);
         }
-        Self(Some((fences.clone(), closed)))
+        Self(Some((fences.clone(), What::Names(closed))))
+    }
+
+    pub(super) fn everything(fences: &Arc<Fences>) -> Self {
+        fences.close_all();
+        Self(Some((fences.clone(), What::Everything)))
     }
 
     fn raise(&self) {
-        if let Some((fences, closed)) = &self.0 {
+        if let Some((fences, What::Names(closed))) = &self.0 {
             for fence in closed {
                 fences.raise(*fence);
             }
@@ -173,10 +183,14 @@ impl Closed {
 
 impl Drop for Closed {
     fn drop(&mut self) {
-        if let Some((fences, closed)) = self.0.take() {
-            for fence in closed {
-                fences.open(fence);
+        match self.0.take() {
+            Some((fences, What::Names(closed))) => {
+                for fence in closed {
+                    fences.open(fence);
+                }
             }
+            Some((fences, What::Everything)) => fences.open_all(),
+            None => {}
         }
     }
 }

@@ -53,12 +53,12 @@ impl Shared {
     pub(in crate::cache) fn new(redis: &Redis, bounds: Bounds, fences: Arc<Fences>) -> Self {
         let prefix = format!("{}:cache:", redis.options().namespace);
         let core = Arc::new(Core {
+            debts: Debts::new(fences.clone()),
             fences,
             proof: Proof::new(),
             silence: Silence::new(),
             epoch: Mutex::new(None),
             notices: format!("{prefix}n:"),
-            debts: Debts::new(),
             work: Notify::new(),
             forgotten: AtomicU64::new(0),
             pushes: AtomicU64::new(0),

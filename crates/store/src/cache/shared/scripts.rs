@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use redis::{Script, Value, from_redis_value_ref};
 
 use super::{Shared, unique};
@@ -21,6 +21,10 @@ const REMEMBERED: Duration = Duration::from_mins(1);
 /// How long somebody has the right to load a value for all, at least: longer than most loads take.
 /// A process that dies holds the others up so long, or for as long as they wait.
 const RIGHT_MIN: Duration = Duration::from_secs(2);
+
+/// Names that are told of at once: what Redis does in a millisecond, so that none waits for its
+/// answer longer than a caller does.
+const AT_ONCE: usize = 64;
 
 macro_rules! scripts {
     ($($name:ident = $file:literal;)*) => {
@@ -172,13 +176,16 @@ impl Shared {
         names: &[String],
         token: &str,
     ) -> Result<(), RedisFailure> {
-        let ask = |name: &String| {
-            let mut call = INTENT.key(self.notice(name));
-            call.key(self.state(name)).arg(token);
-            call.arg(millis(self.bounds.write_max)).arg(millis(REMEMBERED));
-            async move { self.link.script::<()>(&call).await }
-        };
-        join_all(names.iter().map(ask)).await.into_iter().collect()
+        for some in names.chunks(AT_ONCE) {
+            try_join_all(some.iter().map(|name| {
+                let mut call = INTENT.key(self.notice(name));
+                call.key(self.state(name)).arg(token);
+                call.arg(millis(self.bounds.write_max)).arg(millis(REMEMBERED));
+                async move { self.link.script::<()>(&call).await }
+            }))
+            .await?;
+        }
+        Ok(())
     }
 
     /// Says that names have been written.
@@ -187,7 +194,6 @@ impl Shared {
         names: &[String],
         token: &str,
     ) -> Result<(), RedisFailure> {
-        let names = names.iter().map(String::as_str);
         publish(&self.link, &self.core.notices, &self.prefix, names, token).await
     }
 
@@ -202,15 +208,19 @@ pub(super) async fn publish(
     link: &Link,
     notices: &str,
     prefix: &str,
-    names: impl Iterator<Item = &str>,
+    names: &[impl AsRef<str>],
     token: &str,
 ) -> Result<(), RedisFailure> {
-    let ask = |name: &str| {
-        let mut call = PUBLISH.key(format!("{notices}{name}"));
-        call.key(format!("{prefix}s:{name}")).arg(token).arg(millis(REMEMBERED));
-        async move { link.script::<()>(&call).await }
-    };
-    join_all(names.map(ask)).await.into_iter().collect()
+    for some in names.chunks(AT_ONCE) {
+        try_join_all(some.iter().map(|name| {
+            let name = name.as_ref();
+            let mut call = PUBLISH.key(format!("{notices}{name}"));
+            call.key(format!("{prefix}s:{name}")).arg(token).arg(millis(REMEMBERED));
+            async move { link.script::<()>(&call).await }
+        }))
+        .await?;
+    }
+    Ok(())
 }
 
 /// The epoch, which begins if there is none.

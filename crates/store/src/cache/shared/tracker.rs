@@ -203,10 +203,12 @@ async fn pay(link: &Link, core: &Core) -> bool {
     let told = if bill.is_everything {
         scripts::begin_epoch(link, &core.notices).await
     } else {
-        scripts::publish(link, &core.notices, prefix, bill.names(), "").await
+        let names: Vec<_> = bill.names.iter().collect();
+        scripts::publish(link, &core.notices, prefix, &names, "").await
     };
     match told {
-        Ok(()) => bill.settle(),
+        // What was closed is open, and who waits goes on.
+        Ok(()) => drop(bill),
         Err(_) => core.debts.restore(bill),
     }
     told.is_ok()

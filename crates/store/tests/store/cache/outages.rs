@@ -191,6 +191,28 @@ async fn a_full_redis_keeps_nothing_new_and_hears_every_write() {
 }
 
 #[tokio::test]
+async fn a_long_debt_is_paid_name_by_name() {
+    let server = server(Memory::Lost);
+    let proxy = FaultProxy::in_front_of(&server.url());
+    let cut_off = Process::start(&proxy.url(), spec).await;
+    let other = Process::start(&server.url(), spec).await;
+    other.fill("7", 1).await;
+    other.fill("else", 1).await;
+    proxy.refuse();
+    cut_off.is_trusted(false).await;
+    let keys: Vec<_> = (0..2000).map(|number| number.to_string()).collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    for _ in 0..3 {
+        cut_off.write(&keys).await.expect("it goes on");
+        assert_eq!(cut_off.caches.state().debts, 4000, "each is owed once");
+    }
+    proxy.pass();
+    until(async || cut_off.caches.state().debts == 0).await;
+    until(async || other.serves("7", 1).await == [false; 2]).await;
+    assert_eq!(other.serves("else", 1).await, [true; 2]);
+}
+
+#[tokio::test]
 async fn more_debts_than_are_counted_end_everything() {
     let server = server(Memory::Lost);
     let proxy = FaultProxy::in_front_of(&server.url());

@@ -55,8 +55,9 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
         fleet.workers[(victim + 1) % 3].0.signal(Signal::STOP);
         run(Duration::from_secs(1)).await;
         fleet.workers[(victim + 1) % 3].0.signal(Signal::CONT);
-        let steps = [Step::Announced, Step::Committed, Step::Published];
+        let steps = [Step::Committed, Step::Announced, Step::Published];
         fleet.replace((victim + 2) % 3, steps[round % 3]);
+        run(MOMENT).await;
         fleet.server.ask(&["FLUSHALL"]);
         run(WHILE).await;
         // One of them comes back later than the others, with writes that it could not tell.
