@@ -3,6 +3,7 @@
 mod callgrind;
 mod contest;
 mod group_commit;
+mod limiter;
 mod load;
 mod log_in;
 mod parts;

@@ -7,7 +7,7 @@ use mainstay_testing::{Call, Engine, FaultProxy, TestApp, TestDatabase, TestOpti
 use serde_json::json;
 use tokio::{task::block_in_place, time::Instant};
 
-use crate::support::{PASSWORD, Person, log_in_with, options, text, until};
+use crate::support::{PASSWORD, Person, options, text};
 
 /// What is promised: later than this after a change was acknowledged nobody knows what was before.
 const BOUND: Duration = Duration::from_millis(100);
@@ -142,12 +142,7 @@ async fn a_process_that_hears_nothing_more_believes_nothing_more() {
             assert_eq!(me(app, &token).await, 401);
         }
         block_in_place(|| pair.proxy.pass());
-        // Log-ins are closed there until they are counted again.
-        let log_in = async || {
-            let reply = log_in_with(&pair.there, &ada.email, PASSWORD).send().await;
-            (reply.status == 201).then(|| text(&reply.json()["token"]))
-        };
-        let again = until("a log-in there", log_in).await;
+        let again = ada.another_token(&pair.there).await;
         pair.is_known(&again).await;
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     redis::{Purpose, Redis, RedisOptions},
 };
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// The time of the server when the processes' clocks are at zero.
 const EPOCH_US: i64 = 1_700_000_000_000_000;
