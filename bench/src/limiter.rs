@@ -1,5 +1,5 @@
-//! Decisions of the limiter: in the process, by a lease, and by asking Redis; beside them the weighted
-//! counter that other limiters keep in Redis, asked for each request.
+//! Decisions of the limiter: in the process, by a lease, and by asking Redis; beside them the
+//! weighted counter that other limiters keep in Redis, asked for each request.
 
 use std::{
     path::Path,
@@ -77,8 +77,8 @@ pub(crate) fn measure(_: &Path) -> Result<String> {
 
 async fn rounds() -> Result<String> {
     let server = PrivateRedis::start(Memory::Lost)?;
-    let heading = "| round | local ns | leased ns | refusal ns | asking us | weighted us | asking/s, 64 \
-                   callers | weighted/s | hot key/s, 64 callers | weighted/s |";
+    let heading = "| round | local ns | leased ns | refusal ns | asking us | weighted us \
+                   | asking/s, 64 callers | weighted/s | hot key/s, 64 callers | weighted/s |";
     let mut lines = vec![heading.to_owned(), format!("|{}", "---|".repeat(10))];
     for round in 0..ROUNDS {
         let local: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(Arc::new(SystemClock::new())));

@@ -1,5 +1,5 @@
-//! Several processes that share a limit: the test starts itself again for each, and judges what all of
-//! them together have admitted.
+//! Several processes that share a limit: the test starts itself again for each, and judges what all
+//! of them together have admitted.
 
 use std::{
     env, fs,
