@@ -4,6 +4,7 @@ mod cache;
 mod callgrind;
 mod contest;
 mod group_commit;
+mod limiter;
 mod load;
 mod log_in;
 mod parts;

@@ -141,7 +141,7 @@ pub trait Limiter: Send + Sync + 'static {
     /// Decides about a request that is held against all of `charges`, and charges all of them when
     /// every one admits it, or none.
     ///
-    /// There are at most [`CHARGES_MAX`], of different policies. Memory for keys is bounded, however
-    /// many there are.
+    /// There are at most [`CHARGES_MAX`], of different policies. Memory for keys is bounded,
+    /// however many there are.
     fn decide<'a>(&'a self, charges: &'a [Charge<'a>]) -> Verdict<'a>;
 }

@@ -22,8 +22,8 @@ impl Counting {
         }
     }
 
-    /// Waits until Redis is there to count, but no longer than a connection may take: what is closed
-    /// without it would otherwise be refused in the first moments.
+    /// Waits until Redis is there to count, but no longer than a connection may take: what is
+    /// closed without it would otherwise be refused in the first moments.
     pub(super) async fn ready(&self, framework: &Framework) {
         if let Self::Together(limiter) = self {
             limiter.ready(framework.redis.connect_timeout).await;
@@ -46,8 +46,8 @@ pub(super) fn counting(framework: &Framework, resources: &Resources) -> Counting
     Counting::Together(Arc::new(SharedLimiter::new(redis, clock, &options)))
 }
 
-/// What keys are hashed with: the secret that is configured, or the credentials for Redis, which all
-/// processes have as well and which its data do not hold.
+/// What keys are hashed with: the secret that is configured, or the credentials for Redis, which
+/// all processes have as well and which its data do not hold.
 fn secret(framework: &Framework) -> Secret<String> {
     if let Some(secret) = &framework.limits.key_secret {
         return secret.clone();

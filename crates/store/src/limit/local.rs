@@ -110,8 +110,8 @@ impl LocalLimiter {
         }
     }
 
-    /// Judges and charges under the locks of all shards concerned, so that nobody sees a charge that
-    /// is taken back.
+    /// Judges and charges under the locks of all shards concerned, so that nobody sees a charge
+    /// that is taken back.
     fn decide_several(&self, charges: &[Charge<'_>]) -> Decision {
         let charges = &charges[..charges.len().min(CHARGES_MAX)];
         // A last one that repeats the first fills the array, and is left out again.

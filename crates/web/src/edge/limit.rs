@@ -90,7 +90,8 @@ fn value_key(headers: &HeaderMap, name: &str) -> Option<u128> {
     digest.first_chunk().map(|half| u128::from_be_bytes(*half))
 }
 
-/// `"name";r=REMAINING` of each limit, and `;t=SECONDS` until more is released once nothing is left.
+/// `"name";r=REMAINING` of each limit, and `;t=SECONDS` until more is released once nothing is
+/// left.
 fn state(earlier: Option<&HeaderValue>, limits: &[SettledLimit], all: &Decision) -> HeaderValue {
     let earlier = earlier.map_or(&[] as &[u8], HeaderValue::as_bytes);
     let names: usize = limits.iter().map(|limit| limit.policy.name.len()).sum();

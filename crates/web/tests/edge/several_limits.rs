@@ -29,29 +29,29 @@ const DAY: Duration = Duration::from_hours(24);
 /// How many requests have reached a handler.
 type Served = Arc<AtomicU32>;
 
-async fn serve(served: Use<Served>) -> NoContent {
+fn serve(served: &Served) -> NoContent {
     served.fetch_add(1, Ordering::Relaxed);
     NoContent
 }
 
 async fn both(served: Use<Served>) -> NoContent {
-    serve(served).await
+    serve(&served)
 }
 
 async fn dear(served: Use<Served>) -> NoContent {
-    serve(served).await
+    serve(&served)
 }
 
 async fn tenant(served: Use<Served>) -> NoContent {
-    serve(served).await
+    serve(&served)
 }
 
 async fn keyed(served: Use<Served>) -> NoContent {
-    serve(served).await
+    serve(&served)
 }
 
 async fn closed(served: Use<Served>) -> NoContent {
-    serve(served).await
+    serve(&served)
 }
 
 struct Scene {

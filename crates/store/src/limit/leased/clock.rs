@@ -18,10 +18,10 @@ const REMEMBERED: Duration = Duration::from_hours(25);
 
 /// Compares the clock of Redis with this process's monotonic one, by each answer.
 ///
-/// The clock was read after the question was sent and before the answer came, so the difference lies
-/// between two bounds. When its lower bound exceeds the least upper bound so far, the clock has
-/// stepped forward by as much at least. A step back is absorbed by the script, whose time never goes
-/// back.
+/// The clock was read after the question was sent and before the answer came, so the difference
+/// lies between two bounds. When its lower bound exceeds the least upper bound so far, the clock
+/// has stepped forward by as much at least. A step back is absorbed by the script, whose time never
+/// goes back.
 #[derive(Default)]
 pub(super) struct Watch(Mutex<Option<State>>);
 

@@ -74,9 +74,9 @@ impl SharedLimiter {
         if let Some(decision) = self.settle(&places[..count], said) {
             let Counters { leased, remembered, .. } = &self.counters;
             if decision.is_admitted() {
-                leased.add(1)
+                leased.add(1);
             } else {
-                remembered.add(1)
+                remembered.add(1);
             }
             return Verdict::Now(decision);
         }

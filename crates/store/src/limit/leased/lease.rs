@@ -14,11 +14,12 @@ use crate::limit::{
 /// How soon Redis is asked again when it was out of reach, and what a client is told to wait then.
 const OUTAGE_RETRY: Duration = Duration::from_secs(1);
 
-/// Answers in a row that come after their leases have ended, which makes Redis too slow for a window.
-/// One happens on a busy machine.
+/// Answers in a row that come after their leases have ended, which makes Redis too slow for a
+/// window. One happens on a busy machine.
 const LATE_MAX: u32 = 3;
 
-/// What a client that has nothing left for the moment is told to wait, when more may be had by asking.
+/// What a client that has nothing left for the moment is told to wait, when more may be had by
+/// asking.
 const SOON: Duration = Duration::from_millis(1);
 
 /// Until when those who wait for somebody else's question wait: it is closed with the answer.
@@ -30,7 +31,8 @@ pub(super) type Asking = Arc<Semaphore>;
 /// that ends. What is left of them goes back with the next question. *Refusal*: nothing is released
 /// before `refused_until`, unless other processes hand units back, so until then the answer is
 /// known. *Own window*: `ring` has every unit admitted here, for the time when Redis cannot be
-/// asked, and for telling a Redis that has lost its memory; `alone` of them Redis has not been told.
+/// asked, and for telling a Redis that has lost its memory; `alone` of them Redis has not been
+/// told.
 ///
 /// One question at a time is under way. Times are this process's monotonic clock.
 #[derive(Clone)]
@@ -48,7 +50,8 @@ pub(super) struct Account {
     waiting: u32,
     arrived: Arrivals,
     asking: Option<Asking>,
-    /// Answers in a row that took longer than a sub-bucket, and until when Redis is not asked for it.
+    /// Answers in a row that took longer than a sub-bucket, and until when Redis is not asked for
+    /// it.
     late: u32,
     slow_until: Duration,
 }
@@ -125,8 +128,8 @@ impl Account {
     }
 
     /// How the key stands when its units are there. What is left in Redis is told by an answer that
-    /// has just come; a moment later others may have it, and only credits are promised, unless there
-    /// are no others.
+    /// has just come; a moment later others may have it, and only credits are promised, unless
+    /// there are no others.
     pub(super) fn standing(&self, now: Duration, is_exact: bool) -> Standing {
         let left = if is_exact { self.left } else { 0 };
         let remaining = self.credits.saturating_add(left);
@@ -221,7 +224,8 @@ impl Account {
         }
     }
 
-    /// Decides while Redis cannot be asked, and charges what is admitted. `processes` share a quota.
+    /// Decides while Redis cannot be asked, and charges what is admitted. `processes` share a
+    /// quota.
     pub(super) fn decide_alone(
         &mut self,
         now: Duration,

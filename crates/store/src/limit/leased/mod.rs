@@ -1,11 +1,11 @@
 //! The limiter that processes share: windows in Redis, spent by leases.
 //!
 //! At most `quota` units are admitted in *any* interval of the window's length, by all processes
-//! together. The proof, in one paragraph: take the last charge that paid for a unit admitted in such
-//! an interval, at the time τ of Redis. Every other unit of the interval was charged to a sub-bucket
-//! that ended, or will end, after it was admitted, so later than τ minus the window. So the script,
-//! which drops a sub-bucket only when its end is a window ago, counted it at τ; and it granted no
-//! more than was left.
+//! together. The proof, in one paragraph: take the last charge that paid for a unit admitted in
+//! such an interval, at the time τ of Redis. Every other unit of the interval was charged to a
+//! sub-bucket that ended, or will end, after it was admitted, so later than τ minus the window. So
+//! the script, which drops a sub-bucket only when its end is a window ago, counted it at τ; and it
+//! granted no more than was left.
 
 mod clock;
 mod counters;

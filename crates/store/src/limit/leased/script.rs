@@ -74,7 +74,8 @@ impl Counting {
         Self { script: Script::new(include_str!("script.lua")), processes: processes.max(1) }
     }
 
-    /// The units that a whole sub-bucket may have, and the divisor of what is left that bounds them.
+    /// The units that a whole sub-bucket may have, and the divisor of what is left that bounds
+    /// them.
     pub(super) fn wish(&self, question: &Question) -> [u32; 2] {
         let expected = question.expected;
         if question.is_short {

@@ -1,5 +1,5 @@
-//! Several processes that share a limit: the test starts itself again for each, and judges what all of
-//! them together have admitted.
+//! Several processes that share a limit: the test starts itself again for each, and judges what all
+//! of them together have admitted.
 
 use std::{
     env, fs,
@@ -138,12 +138,14 @@ impl Fleet {
     }
 
     /// Waits until so long after the first request.
+    #[expect(clippy::disallowed_methods, reason = "when it happens is what a test says")]
     pub(super) fn wait_until(&self, after: Duration) {
         let at = self.start + after.as_nanos() as u64;
         std::thread::sleep(Duration::from_nanos(at.saturating_sub(now_ns())));
     }
 
     /// Stops a member for a while.
+    #[expect(clippy::disallowed_methods, reason = "how long it is stopped is what a test says")]
     pub(super) fn stop(&self, index: usize, pause: Duration) {
         let pid = Pid::from_child(&self.members[index]);
         kill_process(pid, Signal::STOP).expect("it runs");

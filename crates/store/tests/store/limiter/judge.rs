@@ -1,5 +1,6 @@
-//! The judge of the bound, which knows nothing of buckets: it slides the window over every admission.
-//! Beside it the exact log, and controls that break the bound, which the judge must catch.
+//! The judge of the bound, which knows nothing of buckets: it slides the window over every
+//! admission. Beside it the exact log, and controls that break the bound, which the judge must
+//! catch.
 
 use std::collections::VecDeque;
 

@@ -174,7 +174,7 @@ fn policies_do_not_share_what_they_count() {
 fn what_one_policy_refuses_is_charged_to_none() {
     let clock = Arc::new(TestClock::default());
     let limiter = LocalLimiter::new(clock.clone());
-    let (burst, day) = (policy(3, Duration::from_secs(1)), policy(5, Duration::from_secs(60)));
+    let (burst, day) = (policy(3, Duration::from_secs(1)), policy(5, Duration::from_mins(1)));
     let day = Policy { name: "day".to_owned(), ..day };
     let ask = |cost| {
         let charge = |policy| Charge { policy, key: 1, cost };

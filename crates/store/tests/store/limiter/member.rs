@@ -186,9 +186,9 @@ impl Member {
     }
 
     fn write(&self, path: &Path) {
-        let mut text: String = self.events.borrow().iter().map(Event::line).collect();
+        let events: String = self.events.borrow().iter().map(Event::line).collect();
         let LimiterCounts { questions, alone, failures, .. } = self.limiter.counts();
-        text.push_str(&format!("{questions} {alone} {failures}\n"));
+        let text = format!("{events}{questions} {alone} {failures}\n");
         // In one step: a file that is there is whole.
         let partial = path.with_extension("partial");
         fs::File::create(&partial)

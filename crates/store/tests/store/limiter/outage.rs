@@ -10,8 +10,8 @@ use super::{
     judge::QUOTA,
 };
 
-/// While Redis is away each of four processes admits a quarter, and in the window in which it goes or
-/// comes that may be beside a whole quota: `2 − 1/4`.
+/// While Redis is away each of four processes admits a quarter, and in the window in which it goes
+/// or comes that may be beside a whole quota: `2 − 1/4`.
 const OUTAGE_MAX: usize = 7 * QUOTA as usize / 4;
 
 /// What a window holds in which Redis has lost its memory.

@@ -1,5 +1,5 @@
-//! Four processes and one Redis: no interval holds more than the quota, whatever arrives and whoever
-//! is stopped, and nearly as much is admitted as could be.
+//! Four processes and one Redis: no interval holds more than the quota, whatever arrives and
+//! whoever is stopped, and nearly as much is admitted as could be.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// run says nothing. Another one does.
 const RUNS_MAX: usize = 5;
 
-/// Runs a kind of traffic for so many windows, with something that happens meanwhile, and judges it.
+/// Runs a kind of traffic for so many windows, with something that happens meanwhile, and judges
+/// it.
 #[expect(clippy::print_stdout, reason = "the figures are a result")]
 fn check(test: &str, traffic: &str, windows: u32, happens: impl Fn(&Fleet)) -> (Record, u64) {
     let test = format!("limiter::shared::{test}");

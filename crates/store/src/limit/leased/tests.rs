@@ -18,7 +18,7 @@ use crate::{
     redis::{Purpose, Redis, RedisOptions},
 };
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// The time of the server when the processes' clocks are at zero.
 const EPOCH_US: i64 = 1_700_000_000_000_000;
@@ -204,8 +204,8 @@ fn closed_policies_refuse_alone_and_open_ones_admit() {
     }
 }
 
-/// Questions of every kind, each answered by the script and by the model, at the time that the script
-/// says it was.
+/// Questions of every kind, each answered by the script and by the model, at the time that the
+/// script says it was.
 #[tokio::test]
 async fn the_script_answers_as_the_model_does() {
     let server = PrivateRedis::start(Memory::Lost).expect("starts");
