@@ -150,11 +150,9 @@ impl Repository for InMemory {
 
     fn find_principal(&self, id: UserId) -> Answer<'_, Option<Principal>> {
         Box::pin(async move {
-            let User { id, role, password_version, .. } = match self.find(id).await? {
-                Some(user) => user,
-                None => return Ok(None),
-            };
-            Ok(Some(Principal { id, role, password_version }))
+            let principal =
+                |User { id, role, password_version, .. }| Principal { id, role, password_version };
+            Ok(self.find(id).await?.map(principal))
         })
     }
 

@@ -71,12 +71,15 @@ async fn change(call: Call, status: u16) {
     tokio::time::sleep_until(acknowledged + BOUND).await;
 }
 
+/// A way to end a session, whose id is told.
+type End = fn(&TestApp, &str) -> Call;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_ends_here_is_over_there() {
     let pair = Pair::start().await;
     let ada = Person::join(&pair.here, "ada").await;
     let here = &pair.here;
-    let ends: [(&str, fn(&TestApp, &str) -> Call); 3] = [
+    let ends: [(&str, End); 3] = [
         ("log-out", |app, _| app.delete("/sessions/current")),
         ("one of them", |app, id| app.delete(&format!("/sessions/{id}"))),
         ("everywhere", |app, _| app.delete("/sessions")),

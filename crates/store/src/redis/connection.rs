@@ -141,10 +141,8 @@ async fn client(url: &RedisUrl) -> Result<Primary, RedisFailure> {
             let node = SentinelNodeConnectionInfo::default()
                 .set_redis_connection_info(primary.redis_settings().clone())
                 .set_tcp_settings(primary.tcp_settings().clone());
-            let node = match url.is_encrypted {
-                true => node.set_tls_mode(redis::TlsMode::Secure),
-                false => node,
-            };
+            let node =
+                if url.is_encrypted { node.set_tls_mode(redis::TlsMode::Secure) } else { node };
             let found = Sentinel::build(sentinels)?.async_master_for(name, Some(&node)).await?;
             Ok(Primary(found))
         }
