@@ -36,7 +36,7 @@ pub(crate) fn limited() -> TestOptions {
 /// How long Redis may take, in milliseconds: in production, and where a test is about other things
 /// and shares the machine with many.
 pub(crate) const REDIS_TIMEOUT: (&str, &str) = ("MAINSTAY_REDIS__COMMAND_TIMEOUT_MS", "50");
-const REDIS_PATIENCE: &str = "2000";
+pub(crate) const REDIS_PATIENCE: &str = "2000";
 
 fn cheap() -> TestOptions {
     let cheap = PasswordOptions { cost: PasswordCost::LEAST, ..PasswordOptions::default() };
