@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::until;
+use crate::support::{REDIS_PATIENCE, REDIS_TIMEOUT, until};
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_accounts");
@@ -129,9 +129,11 @@ impl Service {
         let output = folder.join("output.log");
         let file = File::create(&output).expect("a writable folder");
         command.env("PORT", "0").env("OPS_PORT", "0").env("LOG_FORMAT", "json");
-        let multiplier = "MAINSTAY_LIMITS__MULTIPLIER";
-        if !command.get_envs().any(|(name, _)| name == multiplier) {
-            command.env(multiplier, "10000");
+        let usual = [("MAINSTAY_LIMITS__MULTIPLIER", "10000"), (REDIS_TIMEOUT.0, REDIS_PATIENCE)];
+        for (name, value) in usual {
+            if !command.get_envs().any(|(given, _)| given == name) {
+                command.env(name, value);
+            }
         }
         command.stdin(Stdio::null()).stderr(file.try_clone().expect("a second handle"));
         let mut child = command.stdout(file).spawn().expect("the program starts");

@@ -33,9 +33,14 @@ pub(crate) fn limited() -> TestOptions {
     cheap().with("REDIS_URL", "")
 }
 
+/// How long Redis may take, in milliseconds: in production, and where a test is about other things
+/// and shares the machine with many.
+pub(crate) const REDIS_TIMEOUT: (&str, &str) = ("MAINSTAY_REDIS__COMMAND_TIMEOUT_MS", "50");
+pub(crate) const REDIS_PATIENCE: &str = "2000";
+
 fn cheap() -> TestOptions {
     let cheap = PasswordOptions { cost: PasswordCost::LEAST, ..PasswordOptions::default() };
-    TestOptions::new().with_passwords(cheap)
+    TestOptions::new().with_passwords(cheap).with(REDIS_TIMEOUT.0, REDIS_PATIENCE)
 }
 
 /// Somebody who is registered and signed in.

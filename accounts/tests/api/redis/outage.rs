@@ -9,7 +9,7 @@ use tokio::{task::block_in_place, time::sleep};
 
 use crate::{
     load::{Answer, Clients},
-    support::{assert_outcome, options, registration, until},
+    support::{REDIS_TIMEOUT, assert_outcome, options, registration, until},
 };
 
 /// How long after its return Redis is asked again.
@@ -31,6 +31,7 @@ fn asked(redis: &PrivateRedis) -> u64 {
 async fn check(fault: impl AsyncFnOnce(&PrivateRedis)) {
     let redis = block_in_place(|| PrivateRedis::start(Memory::Lost)).expect("starts");
     let options = options().on(Engine::Postgres).with("REDIS_URL", &redis.url());
+    let options = options.with(REDIS_TIMEOUT.0, REDIS_TIMEOUT.1);
     let app = TestApp::start_with::<Accounts>(options).await;
     let clients = Clients::start(&app).await;
     clients.are_served().await;

@@ -7,7 +7,7 @@ use mainstay_testing::{Call, Engine, FaultProxy, TestApp, TestDatabase, TestOpti
 use serde_json::json;
 use tokio::{task::block_in_place, time::Instant};
 
-use crate::support::{PASSWORD, Person, options, text, until};
+use crate::support::{PASSWORD, Person, REDIS_TIMEOUT, options, text, until};
 
 /// What is promised: later than this after a change was acknowledged nobody knows what was before.
 const BOUND: Duration = Duration::from_millis(100);
@@ -27,7 +27,8 @@ impl Pair {
         let proxy = FaultProxy::in_front_of(&redis);
         let url = database.url().to_owned();
         let at = |redis: &str| -> TestOptions {
-            options().with("DATABASE_URL", &url).with("REDIS_URL", redis)
+            let options = options().with(REDIS_TIMEOUT.0, REDIS_TIMEOUT.1);
+            options.with("DATABASE_URL", &url).with("REDIS_URL", redis)
         };
         let here = TestApp::start_with::<Accounts>(at(&redis).at(database)).await;
         let there = TestApp::start_with::<Accounts>(at(&proxy.url())).await;

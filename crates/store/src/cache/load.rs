@@ -24,9 +24,9 @@ use crate::error::StoreError;
 /// How often a caller joins a flight whose value turns out to be older than its question.
 const JOINS_MAX: u32 = 3;
 
-/// How long a value is served in a process that is told of nothing. Others may write all the same: a
-/// command on the same database, or processes that share one and no Redis. Taste: as long as nobody
-/// would call old, and long enough for a key that is asked for all the time.
+/// How long a value is served in a process that is told of nothing. Others may write all the same:
+/// a command on the same database, or processes that share one and no Redis. Taste: as long as
+/// nobody would call old, and long enough for a key that is asked for all the time.
 const ALONE_MAX: Duration = Duration::from_secs(1);
 
 /// Reads a value where it is true.

@@ -88,18 +88,18 @@ async fn a_connection_that_was_only_late_is_kept() {
     let server = server();
     let proxy = FaultProxy::in_front_of(&server.url());
     let link = link_to(&proxy.url()).await;
-    let connections = || {
+    let connections = || -> u32 {
         let info = server.ask(&["INFO", "stats"]);
-        let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-        line.map(|number| number.to_owned()).expect("is told")
+        let count = |line: &str| line.strip_prefix("total_connections_received:")?.parse().ok();
+        info.lines().find_map(count).expect("is told")
     };
     // Each question asked here is a connection, too.
-    let before: u32 = connections().parse().expect("a number");
+    let before = connections();
     proxy.delay(Duration::from_millis(60));
     assert!(matches!(increment(&link).await, Err(RedisFailure::TimedOut)));
     proxy.delay(Duration::ZERO);
     found_again(&link).await;
-    assert_eq!(connections().parse::<u32>().expect("a number"), before + 1);
+    assert_eq!(connections(), before + 1);
 }
 
 #[tokio::test]
