@@ -219,7 +219,8 @@ pub(crate) async fn open_unmigrated<A: Application>(
         let explained = error.0;
         Failure::new(explained.what, explained.why, explained.fix)
     })?;
-    Ok(resources(database, redis, options::passwords(framework), overrides))
+    let kept = (options::passwords(framework), options::caches(framework));
+    Ok(resources(database, redis, kept, overrides))
 }
 
 /// Resources around an empty database in memory, for commands that only describe the service.
@@ -230,19 +231,20 @@ pub(crate) async fn offline() -> Result<Resources, Failure> {
     let database = Database::open(&url, &DatabaseOptions::default())
         .await
         .map_err(|error| Failure::unexpected("no database in memory", &error))?;
-    Ok(resources(database, None, PasswordOptions::default(), &Overrides::default()))
+    let usual = (PasswordOptions::default(), CachesOptions::default());
+    Ok(resources(database, None, usual, &Overrides::default()))
 }
 
 fn resources(
     database: Database,
     redis: Option<Redis>,
-    passwords: PasswordOptions,
+    (passwords, caches): (PasswordOptions, CachesOptions),
     overrides: &Overrides,
 ) -> Resources {
     let clock = overrides.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
     let passwords = Passwords::new(overrides.passwords.unwrap_or(passwords));
     let caches = match &redis {
-        Some(redis) => Caches::shared(redis, clock.clone(), CachesOptions::default()),
+        Some(redis) => Caches::shared(redis, clock.clone(), caches),
         None => Caches::alone(clock.clone()),
     };
     Resources { database, redis, caches, clock, passwords }

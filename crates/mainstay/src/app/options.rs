@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use mainstay_store::{
-    DatabaseOptions, DatabaseUrl, Redis, RedisOptions, RedisUrlError, StatementMode,
+    CachesOptions, DatabaseOptions, DatabaseUrl, Redis, RedisOptions, RedisUrlError, StatementMode,
 };
 use mainstay_web::{
     EdgeOptions, Transport,
@@ -21,6 +21,9 @@ use crate::{
 /// Two years: what browsers' preload lists ask for.
 const TRANSPORT_SECURITY: HeaderValue =
     HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+/// How long after its deadline a commit may still come: what a claim of a request outlives it by.
+const COMMIT_MAX: Duration = Duration::from_secs(5);
 
 /// A probe takes milliseconds.
 const OPS_DRAIN: Duration = Duration::from_secs(1);
@@ -131,6 +134,17 @@ pub(crate) fn database<A: Application>(
         ..DatabaseOptions::default()
     };
     Ok((url, options))
+}
+
+/// What holds for caches that processes keep together.
+pub(super) fn caches(framework: &Framework) -> CachesOptions {
+    let usual = CachesOptions::default();
+    CachesOptions {
+        staleness: framework.cache.staleness,
+        // No transaction outlives its request by more than the time its end may take.
+        write_max: usual.write_max.max(framework.http.deadline + COMMIT_MAX),
+        ..usual
+    }
 }
 
 /// What processes share, if it is configured.

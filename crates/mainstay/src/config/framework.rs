@@ -120,6 +120,16 @@ section! {
 }
 
 section! {
+    /// Caches in the memory of each process.
+    pub struct Cache in "cache" {
+        /// With Redis, how long another process may serve what was there before an acknowledged
+        /// write, at most. Redis is asked three times within it whether it is still heard, and a
+        /// silence that is longer costs a process its caches for some seconds.
+        staleness: Duration as ms = "100", range 30..=10_000;
+    }
+}
+
+section! {
     /// Rate limits.
     pub struct Limits in "limits" {
         /// Requests a client may make in one window to endpoints that name no limit.
@@ -244,6 +254,8 @@ pub struct Framework {
     pub pool: Pool,
     /// `[redis]`
     pub redis: Redis,
+    /// `[cache]`
+    pub cache: Cache,
     /// `[limits]`
     pub limits: Limits,
     /// `[passwords]`
@@ -265,6 +277,7 @@ impl Framework {
             database: loader.section(),
             pool: loader.section(),
             redis: loader.section(),
+            cache: loader.section(),
             limits: loader.section(),
             passwords: loader.section(),
             log: loader.section(),

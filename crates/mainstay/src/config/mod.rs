@@ -21,8 +21,8 @@ pub use database::{Database, MigrateAtStart, Pool, StatementMode};
 pub use effective::{Effective, Setting};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use framework::{
-    ClientAddress, Fleet, ForwardedHeader, Framework, Hsts, Http, Limits, Log, LogFormat, Ops,
-    Passwords, Redis, SessionTransport, Shutdown,
+    Cache, ClientAddress, Fleet, ForwardedHeader, Framework, Hsts, Http, Limits, Log, LogFormat,
+    Ops, Passwords, Redis, SessionTransport, Shutdown,
 };
 pub use loader::Loader;
 pub use section::{Knob, Raw, RawSection, Reader, Section, SectionInfo};
