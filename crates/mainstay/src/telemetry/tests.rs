@@ -1,5 +1,7 @@
 //! What the log promises: one line per request, nothing forged, nothing that blocks.
 
+mod files;
+mod levels;
 mod losses;
 
 use std::{
