@@ -108,7 +108,7 @@ impl TestApp {
             passwords: options.passwords,
         };
         let instance =
-            Instance::start::<A>(&framework, &settings, telemetry.request_log(), overrides)
+            Instance::start::<A>(&framework, &settings, &telemetry, overrides)
                 .await
                 .unwrap_or_else(|failure| panic!("{failure}"));
         Self { instance, clock, log, telemetry, database }

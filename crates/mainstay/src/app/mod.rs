@@ -6,6 +6,7 @@ mod discipline;
 mod failure;
 mod idempotency;
 mod instance;
+mod log_level;
 mod options;
 
 use std::{future::Future, pin::Pin, sync::Arc};

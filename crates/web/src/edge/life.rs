@@ -105,6 +105,9 @@ impl Edge {
         context: &Context,
     ) -> Result<Response, Problem> {
         let endpoint = &context.endpoint;
+        if let Some(gate) = &self.options.gate {
+            gate.admit(request)?;
+        }
         self.charge(endpoint, LimitKey::Client, line, context).await?;
         let credential = match (&endpoint.access, context.transport) {
             // Nobody asks for it.

@@ -8,6 +8,7 @@ mod contradictions;
 mod discipline;
 mod document;
 mod endings;
+mod gate;
 mod harness;
 mod heads;
 mod inputs;
