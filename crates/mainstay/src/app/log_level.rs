@@ -87,9 +87,8 @@ async fn change_log_level(
     levels: Use<Levels>,
     Body(change): Body<Change>,
 ) -> Result<Json<InEffect>, NotDirectives> {
-    let directives = Directives::parse(&change.directives).map_err(|why| {
-        NotDirectives([FieldProblem::body("/directives", "not_directives", why)])
-    })?;
+    let directives = Directives::parse(&change.directives)
+        .map_err(|why| NotDirectives([FieldProblem::body("/directives", "not_directives", why)]))?;
     announce(&levels, &directives.0.to_string());
     levels.set(&directives);
     Ok(shown(&levels))

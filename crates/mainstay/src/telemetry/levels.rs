@@ -57,10 +57,7 @@ impl Levels {
     /// What decides now.
     pub fn get(&self) -> InEffect {
         let in_effect = self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner);
-        InEffect {
-            directives: in_effect.to_string(),
-            configured: self.0.configured.to_string(),
-        }
+        InEffect { directives: in_effect.to_string(), configured: self.0.configured.to_string() }
     }
 
     /// Decides otherwise from now on, until the process ends. Costs every place that logs one

@@ -15,9 +15,9 @@ use super::{
     error::TelemetryError,
     events::Events,
     format::{Colours, Format},
-    request_line::RequestLines,
     levels::Levels,
     output::Output,
+    request_line::RequestLines,
     rotation::{LogFile, Rotation},
     sink::Sink,
 };

@@ -149,7 +149,8 @@ fn born(metadata: &Metadata) -> Timestamp {
 fn ends_within_a_line(path: &Path) -> bool {
     let last_byte = || {
         let is_file = fs::metadata(path)?.is_file();
-        let mut file = if is_file { File::open(path)? } else { return Err(ErrorKind::Other.into()) };
+        let mut file =
+            if is_file { File::open(path)? } else { return Err(ErrorKind::Other.into()) };
         file.seek(SeekFrom::End(-1))?;
         let mut byte = [0];
         file.read_exact(&mut byte)?;

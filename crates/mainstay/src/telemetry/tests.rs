@@ -84,6 +84,8 @@ static TRACE: LazyLock<TraceContext> = LazyLock::new(|| TraceContext {
     span_id: SpanId([0xcd; 8]),
     parent_id: None,
     sampled: true,
+    random: false,
+    state: None,
 });
 
 /// A request that went well.

@@ -78,7 +78,8 @@ impl Readiness {
     /// Not ready before [`watch`](Self::watch), unless there is nothing to check.
     pub fn new(checks: Vec<Arc<dyn HealthCheck>>, clock: Arc<dyn Clock>) -> Self {
         let since = clock.now();
-        let unknown = || Known { state: State::Unknown, since, contradictions: 0, last_error: None };
+        let unknown =
+            || Known { state: State::Unknown, since, contradictions: 0, last_error: None };
         let watched = |check| Watched { check, known: Mutex::new(unknown()) };
         let (draining, started) = (AtomicBool::new(false), AtomicBool::new(false));
         let watched = checks.into_iter().map(watched).collect();

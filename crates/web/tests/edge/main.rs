@@ -23,4 +23,5 @@ mod readiness;
 mod service;
 mod shop;
 mod storms;
+mod traces;
 mod wire;

@@ -87,7 +87,8 @@ async fn keyed_refusals() -> [(&'static str, Answer); 3] {
 
 #[tokio::test(start_paused = true)]
 async fn every_code_of_the_edge_has_its_cause_and_one_shape() {
-    let bench = bench_of(options(), Readiness::new(vec![Check::Unready.into()], Arc::new(FixedClock)));
+    let bench =
+        bench_of(options(), Readiness::new(vec![Check::Unready.into()], Arc::new(FixedClock)));
     for _ in 0..2 {
         assert_eq!(bench.send(get("/limited")).await.status, 204);
     }
