@@ -1,5 +1,5 @@
-//! The log of the real binary: moved away, blocked, on a full disk. The service goes on, and no line
-//! is missing without being counted.
+//! The log of the real binary: moved away, blocked, on a full disk. The service goes on, and no
+//! line is missing without being counted.
 
 use std::{
     collections::BTreeMap,

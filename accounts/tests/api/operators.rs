@@ -1,11 +1,12 @@
 //! The operators' listener of the real binary: its token, and the log level.
 
-use mainstay_testing::{Call, Reply};
+use accounts::Accounts;
+use mainstay_testing::{Call, Reply, TestApp, Wire};
 use serde_json::{Value, json};
 
 use crate::{
     process::{Home, Service, run_in},
-    support::{assert_outcome, until},
+    support::{assert_outcome, options, until},
 };
 
 const TOKEN: &str = "operators-0123456789";
@@ -83,4 +84,28 @@ fn a_token_that_can_be_guessed_is_refused_at_the_start() {
     let shown = run_in(folder.path(), &["config"], &[("OPS_TOKEN", TOKEN)], "");
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);
     assert!(!shown.stdout.contains(TOKEN));
+}
+
+#[tokio::test]
+async fn what_operators_send_is_checked_like_anybody_elses_input() {
+    let options = options().with("MAINSTAY_HTTP__BODY_TIMEOUT_MS", "100");
+    let app = TestApp::start_with::<Accounts>(options).await;
+    let ops = app.instance().ops_address();
+    let put = || Call::new(ops, "PUT".parse().expect("a method"), "/loglevel");
+    let json = "application/json";
+    for (call, status, code) in [
+        (put().body(json, "{"), 400, "MALFORMED_JSON"),
+        (put().body(json, "x".repeat(9 << 10)), 413, "PAYLOAD_TOO_LARGE"),
+        (put().body("text/plain", "debug"), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (put().json(&json!({ "directives": "loud=loud" })), 422, "VALIDATION_FAILED"),
+        (put().json(&json!({ "level": "debug" })), 422, "VALIDATION_FAILED"),
+        (app.ops("/readyz?verbose=enormously"), 422, "VALIDATION_FAILED"),
+        (app.ops("/readyz?loud"), 422, "VALIDATION_FAILED"),
+    ] {
+        assert_outcome(&call.send().await, status, code, code);
+    }
+    let mut wire = Wire::connect(ops).await;
+    let head = "PUT /loglevel HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    wire.send(format!("{head}Content-Length: 9\r\n\r\n{{")).await;
+    assert_outcome(&wire.reply().await, 408, "REQUEST_TIMEOUT", "a body that does not come");
 }

@@ -19,8 +19,8 @@ const LARGE: usize = 128;
 const READ_MAX: usize = 8192;
 
 impl TraceState {
-    /// Takes the values of every `tracestate` header, in their order. `None` when there is no entry,
-    /// or anything is invalid, which invalidates the whole.
+    /// Takes the values of every `tracestate` header, in their order. `None` when there is no
+    /// entry, or anything is invalid, which invalidates the whole.
     pub fn parse<'h>(headers: impl IntoIterator<Item = &'h str>) -> Option<Self> {
         let mut members: Vec<(&str, &str)> = Vec::new();
         let mut read = 0;

@@ -232,8 +232,8 @@ impl Value for ConnectionUrl {
 #[derive(Clone, Debug)]
 pub struct BearerToken(pub Secret<String>);
 
-/// Sixteen characters of a random token are 64 bits at the least (in hex): more than anybody can try
-/// over a network.
+/// Sixteen characters of a random token are 64 bits at the least (in hex): more than anybody can
+/// try over a network.
 const TOKEN_CHARACTERS: std::ops::RangeInclusive<usize> = 16..=512;
 
 impl Value for BearerToken {

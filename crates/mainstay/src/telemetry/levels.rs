@@ -73,8 +73,8 @@ impl Levels {
 
     fn replace(&self, targets: Targets) {
         let mut in_effect = self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner);
-        // Every place that logs is asked again whether it does, and a log that is the only one of the
-        // process is found by being the current one.
+        // Every place that logs is asked again whether it does, and a log that is the only one of
+        // the process is found by being the current one.
         tracing::dispatcher::with_default(&self.0.dispatch, || {
             // It fails when the log is gone, and then nobody is left to decide for.
             let _ = self.0.filter.reload(with_security(&targets));

@@ -2,8 +2,8 @@
 //!
 //! Appending takes a short lock and copies. It never waits for the output. What the output does not
 //! take is kept and offered again, from the byte where it failed, so that a full disk or a pipe
-//! without a reader tears no line. Meanwhile the buffer fills; when it is full, lines are dropped and
-//! counted, and once the output works again a line says how many are missing.
+//! without a reader tears no line. Meanwhile the buffer fills; when it is full, lines are dropped
+//! and counted, and once the output works again a line says how many are missing.
 
 use std::{
     io, mem,

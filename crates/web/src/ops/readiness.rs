@@ -32,7 +32,7 @@ const JITTER: f64 = 0.2;
 /// packet or a failover of two seconds is worse than the errors of those two seconds.
 const FAILURES: u32 = 3;
 
-/// So many successes in a row turn it true again: a dependency that answers now and then is not back.
+/// So many successes in a row turn it true again: what answers now and then is not back.
 const SUCCESSES: u32 = 2;
 
 /// Longest text that is kept of what a check found, in characters.

@@ -180,8 +180,8 @@ pub(super) fn operators(host: IpAddr, has_token: bool) -> Finding {
     Finding::warning(
         "operators",
         format!("the operators' listener is on {host}"),
-        "it asks nobody for a token: whoever reaches it reads what is decided about every endpoint, \
-         and decides what is logged",
+        "it asks nobody for a token: whoever reaches it reads what is decided about every \
+         endpoint, and decides what is logged",
         "set OPS_TOKEN, or OPS_HOST to 127.0.0.1 or a private address",
     )
 }
