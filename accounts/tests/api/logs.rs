@@ -53,10 +53,10 @@ fn seen(text: &str) -> (BTreeMap<String, usize>, u64) {
 
 /// Each request is there once, but for as many as are told to be lost.
 fn assert_accounted_for(text: &str, sent: &[String]) {
-    let (seen, lost) = seen(text);
-    assert!(seen.values().all(|times| *times == 1), "a line is there twice");
-    assert!(sent.len() == seen.len() + usize::try_from(lost).expect("few"), "{lost} are lost");
-    assert!(seen.keys().all(|id| sent.contains(id)));
+    let (requests, lost) = seen(text);
+    assert!(requests.values().all(|times| *times == 1), "a line is there twice");
+    assert_eq!(requests.len() + usize::try_from(lost).expect("few"), sent.len());
+    assert!(requests.keys().all(|id| sent.contains(id)));
 }
 
 fn read(path: &Path) -> String {
@@ -130,8 +130,8 @@ async fn a_log_on_a_full_disk_goes_on_when_there_is_room_and_tears_no_line() {
     until("the end is there", async || service.output().contains(&last).then_some(())).await;
     let everything = async || {
         let text = service.output();
-        let (seen, lost) = seen(&text);
-        (seen.len() + usize::try_from(lost).expect("few") == sent.len()).then_some(text)
+        let (requests, lost) = seen(&text);
+        (requests.len() + usize::try_from(lost).expect("few") == sent.len()).then_some(text)
     };
     let text = until("every request is accounted for", everything).await;
     assert_accounted_for(&text, &sent);
