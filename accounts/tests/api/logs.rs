@@ -126,8 +126,8 @@ async fn a_log_on_a_full_disk_goes_on_when_there_is_room_and_tears_no_line() {
     let told = async || service.output().contains("\"log lines lost\"").then_some(());
     until("the losses are told", told).await;
     sent.extend(send(&service, 1).await);
-    let last = sent.last().expect("requests").clone();
-    until("the end is there", async || service.output().contains(&last).then_some(())).await;
+    let end = sent.last().expect("requests").clone();
+    until("the end is there", async || service.output().contains(&end).then_some(())).await;
     let everything = async || {
         let text = service.output();
         let (requests, lost) = seen(&text);
