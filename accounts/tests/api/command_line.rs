@@ -151,7 +151,9 @@ fn the_doctor_looks_changes_nothing_and_says_how_bad_it_is_by_its_exit_code() {
     check(&doctor(&[], &[]), 0, &["sqlite 3.", "all 7 are applied", "is its owner's only"]);
     let warned = doctor(&[("OPS_HOST", "0.0.0.0")], &[]);
     assert_eq!(warned.code, Some(1), "{warned:?}");
-    for text in ["warning  operators", "why: it has no authentication", "fix: set OPS_HOST"] {
+    for text in
+        ["warning  operators", "why: it asks nobody for a token", "fix: set OPS_TOKEN, or OPS_HOST"]
+    {
         assert!(warned.stdout.contains(text), "{text:?} is not in {}", warned.stdout);
     }
     let failed = doctor(&[("MAINSTAY_FLEET__PROXY_TIMEOUT_MS", "5000")], &["--json"]);

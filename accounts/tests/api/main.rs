@@ -16,6 +16,8 @@ mod keys;
 mod limits;
 mod listing;
 mod load;
+mod logs;
+mod operators;
 mod passwords;
 mod postgres;
 mod privacy;

@@ -136,10 +136,13 @@ impl Service {
             }
         }
         command.stdin(Stdio::null()).stderr(file.try_clone().expect("a second handle"));
+        let log_file = command.get_envs().find(|(name, _)| *name == "LOG_FILE");
+        let log = log_file.and_then(|(_, path)| path).map(|path| folder.join(path));
+        let log = log.unwrap_or_else(|| output.clone());
         let mut child = command.stdout(file).spawn().expect("the program starts");
         let serving = until("the service serves", async || {
             let ended = child.try_wait().expect("a child");
-            let lines = fs::read_to_string(&output).expect("its output");
+            let lines = fs::read_to_string(&log).unwrap_or_default();
             assert!(ended.is_none(), "it ended with {ended:?}: {lines}");
             let line = lines.lines().find(|line| line.contains("\"msg\":\"serving\""))?;
             serde_json::from_str::<Value>(line).ok()
@@ -172,6 +175,20 @@ impl Service {
     pub(crate) fn terminate(&self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).expect("it runs");
+    }
+
+    /// Tells it that its log file has been moved.
+    pub(crate) fn hang_up(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::HUP).expect("it runs");
+    }
+
+    /// The memory that it has, in KiB.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// Lifts the limit of how large its files may grow.

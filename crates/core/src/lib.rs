@@ -15,6 +15,7 @@ mod precondition;
 mod request_line;
 mod security;
 mod trace;
+mod trace_state;
 mod transparent;
 mod work;
 
@@ -35,6 +36,7 @@ pub use precondition::Precondition;
 pub use request_line::{RequestLine, RequestLog};
 pub use security::{SecurityEvent, SecurityRecord, Severity};
 pub use trace::{InvalidTraceparent, RequestId, SpanId, TraceContext, TraceId};
+pub use trace_state::TraceState;
 pub use work::Work;
 
 /// For [`transparent_schema`].

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::trace_state::TraceState;
+
 /// Identifies one request in logs and problem documents.
 ///
 /// Accepted from a caller only as 1–128 characters of `[A-Za-z0-9._-]`, so that it can be written
@@ -128,6 +130,17 @@ pub struct TraceContext {
     pub parent_id: Option<SpanId>,
     /// Whether the caller (or this service) keeps the trace.
     pub sampled: bool,
+    /// Whether the trace id was drawn at random, so that a part of it may decide about sampling.
+    pub random: bool,
+    /// What other systems keep beside the trace, to be passed on with it. Never logged: it may hold
+    /// anything.
+    pub state: Option<TraceState>,
+}
+
+/// The flags of level 2; others are for later versions, and not passed on.
+mod flag {
+    pub(super) const SAMPLED: u8 = 1;
+    pub(super) const RANDOM: u8 = 2;
 }
 
 /// A `traceparent` that the specification says to ignore.
@@ -158,7 +171,9 @@ impl TraceContext {
             trace_id: TraceId(trace_id),
             span_id,
             parent_id: Some(SpanId(parent_id)),
-            sampled: flags & 1 == 1,
+            sampled: flags & flag::SAMPLED != 0,
+            random: flags & flag::RANDOM != 0,
+            state: None,
         })
     }
 
@@ -167,7 +182,9 @@ impl TraceContext {
         let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";
         hex(&self.trace_id.0, &mut out[3..35]);
         hex(&self.span_id.0, &mut out[36..52]);
-        out[54] = if self.sampled { b'1' } else { b'0' };
+        let sampled = if self.sampled { flag::SAMPLED } else { 0 };
+        let random = if self.random { flag::RANDOM } else { 0 };
+        out[54] += sampled | random;
         out
     }
 }

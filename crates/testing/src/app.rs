@@ -107,10 +107,9 @@ impl TestApp {
             observer: coverage::observer(),
             passwords: options.passwords,
         };
-        let instance =
-            Instance::start::<A>(&framework, &settings, telemetry.request_log(), overrides)
-                .await
-                .unwrap_or_else(|failure| panic!("{failure}"));
+        let instance = Instance::start::<A>(&framework, &settings, &telemetry, overrides)
+            .await
+            .unwrap_or_else(|failure| panic!("{failure}"));
         Self { instance, clock, log, telemetry, database }
     }
 

@@ -19,7 +19,11 @@ async fn a_server_that_is_gone_refuses_and_one_that_is_back_serves() {
     for call in [registration(&app, "bob@example.com"), app.get("/me").bearer(&ada.token)] {
         check(&call.send().await, "STORE_UNAVAILABLE", "without a server");
     }
-    assert_outcome(&app.ops("/readyz").send().await, 503, "NOT_READY", "without a server");
+    let unready = until("readiness ends", async || {
+        let reply = app.ops("/readyz").send().await;
+        (reply.status != 200).then_some(reply)
+    });
+    assert_outcome(&unready.await, 503, "NOT_READY", "without a server");
     assert_eq!(app.ops("/livez").send().await.status, 200, "a restart would not help");
 
     server.start_again().expect("starts again");

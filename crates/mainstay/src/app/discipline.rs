@@ -1,12 +1,12 @@
 //! The service as it would start, for whoever wants to know what it is and not to run it.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
-use mainstay_core::{RequestLine, RequestLog};
+use mainstay_core::SystemClock;
 use mainstay_web::discipline::Matrix;
 
 use super::{Application, Failure, Overrides, instance::Prepared, offline, prepare};
-use crate::config::Framework;
+use crate::{config::Framework, telemetry::Telemetry};
 
 /// The discipline matrix of a service: every endpoint of both listeners against everything that has
 /// to be decided. Opens and binds nothing.
@@ -23,12 +23,9 @@ pub(crate) async fn prepare_offline<A: Application>(
     settings: &A::Settings,
 ) -> Result<Prepared, Failure> {
     let resources = offline().await?;
-    prepare::<A>(framework, settings, &resources, Arc::new(NoLog), Overrides::default())
-}
-
-/// Nothing is served, so nothing is logged.
-struct NoLog;
-
-impl RequestLog for NoLog {
-    fn record(&self, _: &RequestLine<'_>) {}
+    // Nothing is served, so nothing is logged.
+    let clock = Arc::new(SystemClock::new());
+    let nowhere = Telemetry::with_output(Box::new(io::sink()), &framework.log, |_| {}, clock)
+        .map_err(|error| Failure::unexpected("there is no log", &error))?;
+    prepare::<A>(framework, settings, &resources, &nowhere, Overrides::default())
 }

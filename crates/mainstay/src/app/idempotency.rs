@@ -29,20 +29,15 @@ pub(super) async fn check(resources: &Resources) -> Result<(), Failure> {
 mod tests {
     use std::sync::Arc;
 
-    use mainstay_core::{RequestLine, RequestLog};
+    use mainstay_core::SystemClock;
     use mainstay_store::{Idempotency, Migration, Migrations};
     use mainstay_web::{NoContent, Repeat, Routes, post};
 
     use crate::{
         Application, Assembly, Instance, Overrides, Resources,
         config::{ConfigFile, Framework, Loader, Sources},
+        telemetry::Telemetry,
     };
-
-    struct Silent;
-
-    impl RequestLog for Silent {
-        fn record(&self, _: &RequestLine<'_>) {}
-    }
 
     /// A service with an endpoint by key, and the table for it or none.
     struct Service<const HAS_TABLE: bool>;
@@ -77,9 +72,11 @@ mod tests {
         let mut loader = Loader::new(sources);
         let framework = Framework::load(&mut loader);
         loader.finish().expect("a configuration");
-        let log = Arc::new(Silent);
+        let clock = Arc::new(SystemClock::new());
+        let log = Telemetry::with_output(Box::new(std::io::sink()), &framework.log, |_| {}, clock)
+            .expect("threads are to be had");
         let started =
-            Instance::start::<Service<HAS_TABLE>>(&framework, &(), log, Overrides::default());
+            Instance::start::<Service<HAS_TABLE>>(&framework, &(), &log, Overrides::default());
         match started.await {
             Ok(instance) => {
                 instance.stop().await;

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     config::{Framework, MigrateAtStart},
     passwords::{PasswordOptions, Passwords},
+    telemetry::Telemetry,
 };
 
 /// What tests replace, and production leaves alone.
@@ -54,6 +55,7 @@ pub struct Instance {
     resources: Resources,
     shutdown: Shutdown,
     readiness: ops::Readiness,
+    _watch: ops::Watch,
     serving: JoinHandle<Drained>,
     probes: JoinHandle<Drained>,
     probes_shutdown: Shutdown,
@@ -64,12 +66,12 @@ impl Instance {
     pub async fn start<A: Application>(
         framework: &Framework,
         settings: &A::Settings,
-        log: Arc<dyn RequestLog>,
+        telemetry: &Telemetry,
         overrides: Overrides,
     ) -> Result<Self, Failure> {
         let resources = open::<A>(framework, &overrides).await?;
         let Prepared { edge, readiness, ops_edge, counting, .. } =
-            prepare::<A>(framework, settings, &resources, log, overrides)?;
+            prepare::<A>(framework, settings, &resources, telemetry, overrides)?;
         if edge.keeps_answers() {
             idempotency::check(&resources).await?;
         }
@@ -82,6 +84,7 @@ impl Instance {
         let server = bind(api, options::server(framework), "PORT")?;
         let ops = SocketAddr::new(ops.host, ops.port);
         let probes = bind(ops, options::ops_server(framework), "OPS_PORT")?;
+        let watch = readiness.watch().await;
         let (shutdown, probes_shutdown) = (Shutdown::new(), Shutdown::new());
         Ok(Self {
             api: local(&server)?,
@@ -92,6 +95,7 @@ impl Instance {
             resources,
             shutdown,
             readiness,
+            _watch: watch,
             probes_shutdown,
         })
     }
@@ -145,7 +149,7 @@ pub(crate) fn prepare<A: Application>(
     framework: &Framework,
     settings: &A::Settings,
     resources: &Resources,
-    log: Arc<dyn RequestLog>,
+    telemetry: &Telemetry,
     overrides: Overrides,
 ) -> Result<Prepared, Failure> {
     let Assembly { edge, authenticator, mut health } = A::assemble(resources, settings);
@@ -155,7 +159,7 @@ pub(crate) fn prepare<A: Application>(
         limiter: counting.limiter(),
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
-        log,
+        log: telemetry.request_log(),
         clock: resources.clock.clone(),
     };
     let mut edge_options = options::edge::<A>(framework);
@@ -169,14 +173,15 @@ pub(crate) fn prepare<A: Application>(
     let edge = Arc::new(edge);
     let _ = described.set(edge.clone());
 
-    let readiness = ops::Readiness::new(health);
+    let readiness = ops::Readiness::new(health, resources.clock.clone());
     let published = discipline::Published::default();
     let parts = EdgeParts { log: Arc::new(FailuresOnly(parts.log.clone())), ..parts };
     let ops_edge = EdgeBuilder::default()
         .mount(ops::routes(readiness.clone()))
         .mount(discipline::routes(published.clone()))
         .mount(super::connections::routes(resources.database.clone()))
-        .build(edge_options, parts)
+        .mount(super::log_level::routes(telemetry.levels()))
+        .build(options::ops_edge(framework, edge_options), parts)
         .map_err(|errors| contradiction(&errors))?;
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
     let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));

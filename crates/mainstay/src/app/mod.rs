@@ -7,6 +7,7 @@ mod failure;
 mod idempotency;
 mod instance;
 mod limits;
+mod log_level;
 mod options;
 
 use std::{future::Future, pin::Pin, sync::Arc};

@@ -9,6 +9,7 @@ use mainstay_store::{
 use mainstay_web::{
     EdgeOptions, Transport,
     edge::{Cors, ForwardedHeader, TrustedProxies},
+    ops,
     server::ServerOptions,
 };
 
@@ -61,6 +62,12 @@ pub(super) fn edge<A: Application>(framework: &Framework) -> EdgeOptions {
         transport_security: (http.hsts == Hsts::On).then_some(TRANSPORT_SECURITY),
         ..EdgeOptions::default()
     }
+}
+
+/// The operators' listener serves no pages of other origins, and may ask for a token.
+pub(super) fn ops_edge(framework: &Framework, options: EdgeOptions) -> EdgeOptions {
+    let gate = framework.ops.token.as_ref().map(|token| ops::gate(&token.0));
+    EdgeOptions { gate, cors: Cors::default(), ..options }
 }
 
 pub(super) fn server(framework: &Framework) -> ServerOptions {

@@ -1,10 +1,10 @@
 //! `serve`: from the configuration to exit code 0.
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
-use mainstay_core::{RequestLog, SecurityEvent, SecurityRecord};
+use mainstay_core::{SecurityEvent, SecurityRecord};
 use mainstay_web::security;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     app::{Application, Failure, Instance, Overrides},
@@ -25,7 +25,7 @@ pub(super) async fn run<A: Application>(
     .map_err(|error| Failure::unexpected("the log cannot be written", &error))?;
     // From here on the log tells of panics.
     mainstay_web::edge::install_panic_hook();
-    let outcome = serve::<A>(framework, settings, telemetry.request_log()).await;
+    let outcome = serve::<A>(framework, settings, &telemetry).await;
     if !telemetry.flush(FLUSH_TIMEOUT) {
         super::complain(&"warning: the end of the log could not be written");
     }
@@ -35,13 +35,14 @@ pub(super) async fn run<A: Application>(
 async fn serve<A: Application>(
     framework: &Framework,
     settings: &A::Settings,
-    log: Arc<dyn RequestLog>,
+    telemetry: &Telemetry,
 ) -> Result<(), Failure> {
-    let mut stop = Stop::listen()?;
-    let instance = Instance::start::<A>(framework, settings, log, Overrides::default()).await?;
+    let mut signals = Signals::listen(framework.log.file.is_some())?;
+    let instance =
+        Instance::start::<A>(framework, settings, telemetry, Overrides::default()).await?;
     announce::<A>(framework, &instance);
     security::record(SecurityRecord::new(SecurityEvent::Started));
-    stop.asked().await;
+    signals.asked_to_stop(|| telemetry.reopen()).await;
     tracing::info!("draining");
     let drained = instance.stop().await;
     security::record(SecurityRecord::new(SecurityEvent::Stopped));
@@ -53,28 +54,42 @@ async fn serve<A: Application>(
     Ok(())
 }
 
-/// The signals that ask a process to stop.
-struct Stop {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+/// The signals that ask something of the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// SIGHUP asks for the log file to be opened again. Without one it is left as it was found: a
+    /// terminal that goes away ends the process, unless `nohup` has said otherwise.
+    hang_up: Option<Signal>,
 }
 
-impl Stop {
+impl Signals {
     /// From here on the signals no longer kill.
-    fn listen() -> Result<Self, Failure> {
+    fn listen(has_log_file: bool) -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind).map_err(|error| Failure::unexpected("signals cannot be handled", &error))
         };
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            hang_up: has_log_file.then(|| listen(SignalKind::hangup())).transpose()?,
         })
     }
 
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    async fn asked_to_stop(&mut self, reopen: impl Fn()) {
+        let Self { terminate, interrupt, hang_up } = self;
+        loop {
+            let hung_up = async {
+                match hang_up {
+                    Some(signal) => signal.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = hung_up => reopen(),
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use mainstay_core::Secret;
 use super::{
     database::{Database, Pool},
     loader::Loader,
-    value::{ConnectionUrl, CorsOrigin, Directives},
+    value::{BearerToken, ConnectionUrl, CorsOrigin, Directives},
 };
 use crate::{choice, section};
 
@@ -100,6 +100,9 @@ section! {
         host: IpAddr = "127.0.0.1", env "OPS_HOST";
         /// Port; 0 lets the system choose.
         port: u16 = "9090", env "OPS_PORT", range 0..=65535;
+        /// Token that everything but the probes asks for, as `Authorization: Bearer`; at least 16
+        /// characters. Unset: whoever reaches the listener is an operator.
+        token: Option<BearerToken> = "", env "OPS_TOKEN";
     }
 }
 
@@ -177,6 +180,14 @@ section! {
         format: LogFormat = "auto", env "LOG_FORMAT";
         /// File that lines are appended to instead of standard output.
         file: Option<PathBuf> = "", env "LOG_FILE";
+        /// Largest size of that file: before it grows beyond, it is put aside and a new one begun.
+        /// Unset: by age alone, or never.
+        rotate_bytes: Option<u64> = "", range 1_048_576..=1_099_511_627_776;
+        /// Longest time that file is written to before it is put aside; unset: by size alone, or
+        /// never.
+        rotate_seconds: Option<u64> = "", range 60..=31_622_400;
+        /// Files put aside that are kept, as `NAME.1` (the latest), `NAME.2` and so on.
+        files_kept: u32 = "5", range 1..=1000;
         /// Which events are logged, by module: `info,hyper=warn`. Request lines always are.
         level: Directives = "info", env "RUST_LOG";
         /// How much of a client's address is told: `network` is `/24` of IPv4, `/48` of IPv6.

@@ -27,4 +27,6 @@ pub use framework::{
 pub use loader::Loader;
 pub use section::{Knob, Raw, RawSection, Reader, Section, SectionInfo};
 pub use sources::{ConfigFile, Sources};
-pub use value::{ConnectionUrl, CorsOrigin, Directives, Kind, Value, milliseconds, seconds};
+pub use value::{
+    BearerToken, ConnectionUrl, CorsOrigin, Directives, Kind, Value, milliseconds, seconds,
+};

@@ -228,6 +228,28 @@ impl Value for ConnectionUrl {
     }
 }
 
+/// A token that programs send as `Authorization: Bearer`.
+#[derive(Clone, Debug)]
+pub struct BearerToken(pub Secret<String>);
+
+/// Sixteen characters of a random token are 64 bits at the least (in hex): more than anybody can
+/// try over a network.
+const TOKEN_CHARACTERS: std::ops::RangeInclusive<usize> = 16..=512;
+
+impl Value for BearerToken {
+    const KIND: Kind = Kind::Secret;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("has characters that are not visible ASCII".to_owned());
+        }
+        if !TOKEN_CHARACTERS.contains(&text.len()) {
+            return Err("does not have 16 to 512 characters".to_owned());
+        }
+        Ok(Self(Secret::new(text.to_owned())))
+    }
+}
+
 /// Which events are logged, by module: `info,hyper=warn`.
 #[derive(Clone, Debug)]
 pub struct Directives(pub Targets);

@@ -16,6 +16,9 @@ pub enum TelemetryError {
         /// What the system says.
         source: io::Error,
     },
+    /// Standard output cannot be used.
+    #[error("cannot write the log to standard output")]
+    Stdout(#[source] io::Error),
     /// The system refuses a thread.
     #[error("cannot start the thread that writes the log")]
     Thread(#[source] io::Error),

@@ -8,15 +8,17 @@ use std::{
 };
 
 use mainstay_core::{Clock, RequestId, RequestLog, SystemClock, TraceContext};
-use mainstay_web::security::TARGET;
 use tracing::Dispatch;
-use tracing_subscriber::{Registry, filter::LevelFilter, layer::SubscriberExt as _};
+use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
 use super::{
     error::TelemetryError,
     events::Events,
     format::{Colours, Format},
+    levels::Levels,
+    output::Output,
     request_line::RequestLines,
+    rotation::{LogFile, Rotation},
     sink::Sink,
 };
 use crate::config::{Log, LogFormat};
@@ -30,6 +32,7 @@ pub struct Telemetry {
     sink: Sink,
     requests: Arc<dyn RequestLog>,
     dispatch: Dispatch,
+    levels: Levels,
 }
 
 impl Telemetry {
@@ -53,11 +56,13 @@ impl Telemetry {
             LogFormat::Auto if !is_terminal => Format::Json,
             LogFormat::Auto | LogFormat::Pretty => Format::Pretty(colours),
         };
-        let sink = match &config.file {
-            None => Sink::stdout(format.loss_notice()).map_err(TelemetryError::Thread)?,
-            Some(path) => Sink::file(path, format.loss_notice())
+        let output = match &config.file {
+            None => Output::stdout().map_err(TelemetryError::Stdout)?,
+            Some(path) => LogFile::open(path, rotation(config))
+                .map(Output::File)
                 .map_err(|source| TelemetryError::File { path: path.clone(), source })?,
         };
+        let sink = Sink::new(output, format).map_err(TelemetryError::Thread)?;
         Ok(Self::on(sink, format, config, current, Arc::new(SystemClock::new())))
     }
 
@@ -72,7 +77,7 @@ impl Telemetry {
             LogFormat::Pretty => Format::Pretty(Colours::Off),
             LogFormat::Auto | LogFormat::Json => Format::Json,
         };
-        let sink = Sink::new(output, format.loss_notice()).map_err(TelemetryError::Thread)?;
+        let sink = Sink::new(Output::Stream(output), format).map_err(TelemetryError::Thread)?;
         Ok(Self::on(sink, format, config, current, clock))
     }
 
@@ -85,10 +90,10 @@ impl Telemetry {
     ) -> Self {
         let requests = RequestLines { sink: sink.clone(), format, client: config.client };
         let events = Events { sink: sink.clone(), format, clock, current };
-        // Security events are not a matter of taste.
-        let levels = config.level.0.clone().with_target(TARGET, LevelFilter::INFO);
-        let subscriber = Registry::default().with(levels).with(events);
-        Self { sink, requests: Arc::new(requests), dispatch: Dispatch::new(subscriber) }
+        let (filter, handle) = Levels::filter(&config.level);
+        let dispatch = Dispatch::new(Registry::default().with(filter).with(events));
+        let levels = Levels::new(&config.level, handle, dispatch.clone());
+        Self { sink, requests: Arc::new(requests), dispatch, levels }
     }
 
     /// Where the edge puts the line of each request.
@@ -100,6 +105,17 @@ impl Telemetry {
     /// `WithSubscriber`.
     pub fn dispatch(&self) -> Dispatch {
         self.dispatch.clone()
+    }
+
+    /// Which events are logged, to be changed while the process runs.
+    pub fn levels(&self) -> Levels {
+        self.levels.clone()
+    }
+
+    /// Asks for the log file to be opened again, after somebody has moved it away; does not wait.
+    /// Nothing for a log that is no file.
+    pub fn reopen(&self) {
+        self.sink.reopen();
     }
 
     /// Lines lost so far to an output that was too slow or failed.
@@ -117,5 +133,13 @@ impl Telemetry {
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Telemetry").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
+
+fn rotation(config: &Log) -> Rotation {
+    Rotation {
+        bytes_max: config.rotate_bytes,
+        age_max: config.rotate_seconds.map(Duration::from_secs),
+        files_kept: config.files_kept,
     }
 }

@@ -3,10 +3,14 @@
 mod error;
 mod events;
 mod format;
+mod levels;
 mod line;
 mod log;
+mod notice;
+mod output;
 mod pretty;
 mod request_line;
+mod rotation;
 mod sink;
 
 #[cfg(test)]
@@ -14,5 +18,6 @@ mod tests;
 
 pub use self::{
     error::TelemetryError,
+    levels::Levels,
     log::{CurrentRequest, Telemetry},
 };

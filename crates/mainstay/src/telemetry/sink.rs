@@ -1,22 +1,22 @@
 //! Where log lines go: a bounded buffer that a thread of its own empties.
 //!
-//! Appending takes a short lock and copies. It never waits for the output: when the buffer is full
-//! because the output is blocked or slow, lines are dropped and counted, and the first batch that
-//! gets through afterwards is followed by a line that says how many are missing.
+//! Appending takes a short lock and copies. It never waits for the output. What the output does not
+//! take is kept and offered again, from the byte where it failed, so that a full disk or a pipe
+//! without a reader tears no line. Meanwhile the buffer fills; when it is full, lines are dropped
+//! and counted, and once the output works again a line says how many are missing.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, ErrorKind, Write},
-    mem,
-    path::Path,
+    io, mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
+use super::{format::Format, notice::Notice, output::Output};
+
 /// Bytes that may wait. About 3,000 request lines, a tenth of a second at full load on two cores;
 /// a second buffer of this size is being written meanwhile.
-const BUFFER_BYTES: usize = 1 << 20;
+pub(super) const BUFFER_BYTES: usize = 1 << 20;
 
 /// A batch this large does not linger: the other half is room for what arrives before it is taken.
 const BATCH_BYTES: usize = BUFFER_BYTES / 2;
@@ -25,8 +25,12 @@ const BATCH_BYTES: usize = BUFFER_BYTES / 2;
 /// long enough that the writer wakes at most 200 times a second.
 const LINGER: Duration = Duration::from_millis(5);
 
-/// Writes the line that says how many lines were lost.
-pub(super) type LossNotice = fn(&mut Vec<u8>, u64);
+/// How often an output that failed is tried again. Four attempts a second cost nothing, and nobody
+/// notices a quarter of a second after an outage. Taste.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Room for what the log says about itself, beside a full batch; such a line is cut at some 1,100.
+const NOTICES_BYTES: usize = 4096;
 
 /// A handle to the buffer; cheap to clone. The writer ends when the last handle is dropped, after
 /// it has written what was appended.
@@ -52,6 +56,8 @@ struct State {
     writer: Writer,
     /// Someone waits for the batch: it does not linger.
     urgent: bool,
+    /// The file has been moved away, or may have been.
+    reopen: bool,
     closed: bool,
     /// Bytes taken so far, and of those the ones written or given up.
     appended: u64,
@@ -68,27 +74,30 @@ enum Writer {
     Asleep,
 }
 
+/// What the writer is to do next, beside writing the batch.
+struct Work {
+    /// Lines lost before the batch was taken, to be told.
+    lost: u64,
+    reopen: bool,
+}
+
+/// How the wait after a failure ended.
+enum Pause {
+    TryAgain,
+    Reopen,
+    /// Nobody can wait any longer.
+    GiveUp,
+}
+
 impl Sink {
-    pub(super) fn stdout(notice: LossNotice) -> io::Result<Self> {
-        Self::new(Box::new(io::stdout()), notice)
-    }
-
-    /// Appends to a file, which is created readable for its owner and group only.
-    pub(super) fn file(path: &Path, notice: LossNotice) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-        Self::new(Box::new(options.open(path)?), notice)
-    }
-
-    /// Starts a writer on any output. Fails when the system refuses a thread.
-    pub(super) fn new(output: Box<dyn Write + Send>, notice: LossNotice) -> io::Result<Self> {
+    /// Starts a writer. Fails when the system refuses a thread.
+    pub(super) fn new(output: Output, format: Format) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                batch: Vec::with_capacity(BUFFER_BYTES),
+                batch: Vec::with_capacity(BUFFER_BYTES + NOTICES_BYTES),
                 writer: Writer::Awake,
                 urgent: false,
+                reopen: false,
                 closed: false,
                 appended: 0,
                 done: 0,
@@ -99,7 +108,7 @@ impl Sink {
             progress: Condvar::new(),
         });
         let writer = shared.clone();
-        let run = move || writer.write_batches(Output { stream: output, torn: false }, notice);
+        let run = move || writer.write_batches(output, format);
         thread::Builder::new().name("log-writer".into()).spawn(run)?;
         Ok(Self(Arc::new(Handle(shared))))
     }
@@ -122,9 +131,19 @@ impl Sink {
         }
     }
 
-    /// Lines lost so far, to a full buffer or to an output that failed.
+    /// Lines lost so far, to a full buffer, or at the end to an output that failed.
     pub(super) fn dropped(&self) -> u64 {
         self.0.0.lock().dropped
+    }
+
+    /// Asks the writer to open its file again, before the next batch or the next attempt at this
+    /// one. Does not wait for it.
+    pub(super) fn reopen(&self) {
+        let mut state = self.0.0.lock();
+        state.reopen = true;
+        state.writer = Writer::Awake;
+        drop(state);
+        self.0.0.wake.notify_one();
     }
 
     /// Blocks until everything appended before the call is written or given up. False when that
@@ -161,7 +180,7 @@ impl State {
     }
 
     fn may_linger(&self) -> bool {
-        !self.urgent && !self.closed && self.batch.len() < BATCH_BYTES
+        !self.urgent && !self.reopen && !self.closed && self.batch.len() < BATCH_BYTES
     }
 }
 
@@ -171,38 +190,75 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_batches(&self, mut output: Output, notice: LossNotice) {
-        let mut batch = Vec::with_capacity(BUFFER_BYTES);
-        let mut notice_line = Vec::new();
-        while let Some(lost_before) = self.next_batch(&mut batch) {
-            let lost = output.write(&batch);
-            // A loss is told once something gets through again, and until then remembered.
-            let mut untold = lost_before;
-            if lost == 0 && lost_before > 0 {
-                notice_line.clear();
-                notice(&mut notice_line, lost_before);
-                if output.write(&notice_line) == 0 {
-                    untold = 0;
-                }
+    fn write_batches(&self, mut output: Output, format: Format) {
+        let mut batch = Vec::with_capacity(BUFFER_BYTES + NOTICES_BYTES);
+        while let Some(Work { lost, reopen }) = self.next_batch(&mut batch) {
+            let taken = batch.len() as u64;
+            let mut tell = |notice: Notice| notice.write(format, &mut batch);
+            if lost > 0 {
+                tell(Notice::Lost(lost));
             }
+            if reopen {
+                let _ = output.reopen().map_err(|error| tell(Notice::NotReopened(error)));
+            }
+            if let Err(error) = output.rotate_before(batch.len()) {
+                Notice::NotRotated(error).write(format, &mut batch);
+            }
+            let given_up = self.write(&mut output, &batch);
             let mut state = self.lock();
-            state.done += batch.len() as u64;
-            state.lose(lost);
-            state.unreported += untold;
+            state.done += taken;
+            state.lose(given_up);
             drop(state);
             self.progress.notify_all();
             batch.clear();
         }
     }
 
-    /// Waits for lines and exchanges them for the empty buffer. Returns the number of lines lost
-    /// and unreported; `None` when nothing can come any more.
-    fn next_batch(&self, empty: &mut Vec<u8>) -> Option<u64> {
+    /// Writes a batch, however long that takes. Returns how many lines were given up, which happens
+    /// only at the end of the process.
+    fn write(&self, output: &mut Output, batch: &[u8]) -> u64 {
+        let mut written = 0;
+        loop {
+            written += output.write(&batch[written..]);
+            if written == batch.len() {
+                return 0;
+            }
+            match self.pause() {
+                Pause::TryAgain => {}
+                Pause::GiveUp => return count_lines(&batch[written..]),
+                Pause::Reopen => {
+                    // A line that was begun in the old file is whole in the new one.
+                    if let Ok(true) = output.reopen() {
+                        let begun = batch[..written].iter().rposition(|byte| *byte == b'\n');
+                        written = begun.map_or(0, |end| end + 1);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until an output that has failed is worth another attempt.
+    fn pause(&self) -> Pause {
+        let state = self.lock();
+        let waited = self.wake.wait_timeout_while(state, RETRY, |s| !s.closed && !s.reopen);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if mem::take(&mut state.reopen) {
+            Pause::Reopen
+        } else if state.closed {
+            Pause::GiveUp
+        } else {
+            Pause::TryAgain
+        }
+    }
+
+    /// Waits for lines and exchanges them for the empty buffer. `None` when nothing can come any
+    /// more.
+    fn next_batch(&self, empty: &mut Vec<u8>) -> Option<Work> {
         let mut state = self.lock();
         loop {
             let lingered = self.wake.wait_timeout_while(state, LINGER, |s| s.may_linger());
             state = lingered.unwrap_or_else(PoisonError::into_inner).0;
-            if !state.batch.is_empty() {
+            if !state.batch.is_empty() || state.reopen {
                 break;
             }
             if state.closed {
@@ -214,45 +270,8 @@ impl Shared {
         }
         state.urgent = false;
         mem::swap(&mut state.batch, empty);
-        Some(mem::take(&mut state.unreported))
-    }
-}
-
-/// An output that may fail and recover.
-struct Output {
-    stream: Box<dyn Write + Send>,
-    /// A failure left the beginning of a line behind: the next line starts on a new one.
-    torn: bool,
-}
-
-impl Output {
-    /// Writes whole lines, and returns how many could not be.
-    fn write(&mut self, lines: &[u8]) -> u64 {
-        if self.torn && self.write_all(b"\n") == 0 {
-            return count_lines(lines);
-        }
-        self.torn = false;
-        let written = self.write_all(lines);
-        self.torn = written > 0 && lines[written - 1] != b'\n';
-        count_lines(&lines[written..])
-    }
-
-    /// Returns how many bytes went out before the output failed.
-    fn write_all(&mut self, bytes: &[u8]) -> usize {
-        let mut written = 0;
-        while written < bytes.len() {
-            match self.stream.write(&bytes[written..]) {
-                Ok(count) if count > 0 => written += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Someone made the pipe non-blocking; this thread is the one that may wait for it.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::park_timeout(LINGER),
-                _ => return written,
-            }
-        }
-        match self.stream.flush() {
-            Ok(()) => written,
-            Err(_) => 0,
-        }
+        let lost = mem::take(&mut state.unreported);
+        Some(Work { lost, reopen: mem::take(&mut state.reopen) })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the log promises: one line per request, nothing forged, nothing that blocks.
 
+mod files;
+mod levels;
 mod losses;
 
 use std::{
@@ -82,6 +84,8 @@ static TRACE: LazyLock<TraceContext> = LazyLock::new(|| TraceContext {
     span_id: SpanId([0xcd; 8]),
     parent_id: None,
     sampled: true,
+    random: false,
+    state: None,
 });
 
 /// A request that went well.

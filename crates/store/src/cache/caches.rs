@@ -74,7 +74,8 @@ pub(super) struct Inner {
 
 impl Caches {
     /// Caches of a process that is on its own: what it writes itself is invalidated exactly, and
-    /// what others write at the end of each `ttl`, and after a second at the latest.
+    /// what others write at the end of each `ttl`, and after a second at the latest
+    /// and whatever a cache adds to that.
     pub fn alone(clock: Arc<dyn Clock>) -> Self {
         Self::with(None, clock, CachesOptions::default())
     }

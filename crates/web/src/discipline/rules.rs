@@ -157,9 +157,10 @@ fn repeat(subject: &Subject<'_>) -> Cell {
         .parameters
         .iter()
         .any(|parameter| parameter.name == "if-match" && parameter.required);
-    cell.but((*method == Method::PUT && !is_conditional).then(|| {
+    let is_explained = subject.endpoint.decisions.repeat.is_some();
+    cell.but((*method == Method::PUT && !is_conditional && !is_explained).then(|| {
         "a PUT replaces the whole, also what its sender has not seen; take `RequireIfMatch` in the \
-         handler"
+         handler, or write .on_repeat(Repeat::NoEffect(\"why the last writer is right\"))"
             .to_owned()
     }))
 }

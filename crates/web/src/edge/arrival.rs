@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use mainstay_core::{RequestId, SpanId, Timestamp, TraceContext, TraceId};
+use mainstay_core::{RequestId, SpanId, Timestamp, TraceContext, TraceId, TraceState};
 
 use super::head;
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Seconds (a decimal number) the caller still has for this request. It can only shorten the
 /// route's deadline.
@@ -78,7 +79,7 @@ impl Arrival {
         }
         Self {
             id: id.text().and_then(RequestId::parse).unwrap_or_else(|| generated_id(time)),
-            trace: trace(traceparent.text()),
+            trace: trace(traceparent.text(), headers),
             host: match host {
                 Occurs::Never => Host::Missing,
                 Occurs::Once(value) if head::is_host(value.as_bytes()) => Host::Valid,
@@ -103,13 +104,26 @@ fn generated_id(time: Timestamp) -> RequestId {
 }
 
 /// The caller's trace if its `traceparent` is valid, else a new one; always a new span.
-fn trace(traceparent: Option<&str>) -> TraceContext {
+fn trace(traceparent: Option<&str>, headers: &HeaderMap) -> TraceContext {
     let span_id = SpanId(fastrand::u64(1..).to_be_bytes());
-    let given = traceparent.and_then(|text| TraceContext::continued(text, span_id).ok());
-    given.unwrap_or_else(|| TraceContext {
+    // HTTP/1.1 strips this space before it gets here, and HTTP/2 does not.
+    let given = traceparent.map(|text| text.trim_matches([' ', '\t']));
+    let given = given.and_then(|text| TraceContext::continued(text, span_id).ok());
+    if let Some(continued) = given {
+        return TraceContext { state: trace_state(headers), ..continued };
+    }
+    TraceContext {
         trace_id: TraceId(fastrand::u128(1..).to_be_bytes()),
         span_id,
         parent_id: None,
         sampled: false,
-    })
+        random: true,
+        state: None,
+    }
+}
+
+/// A header that is no text spoils the whole, as any other mistake does.
+fn trace_state(headers: &HeaderMap) -> Option<TraceState> {
+    let values = headers.get_all(TRACESTATE);
+    TraceState::parse(values.iter().map(|value| value.to_str().unwrap_or("\u{fffd}")))
 }

@@ -173,6 +173,7 @@ impl Settling<'_> {
         if self.options.transport == Transport::Cookie && draft.method != Method::GET {
             codes.push(codes::CROSS_SITE_REQUEST);
         }
+        codes.extend(self.options.gate.is_some().then_some(codes::UNAUTHENTICATED));
         if let Access::Allow(policy) = &draft.access {
             codes.push(codes::UNAUTHENTICATED);
             let may_refuse = policy.may_refuse() || self.scoped;

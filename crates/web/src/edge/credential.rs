@@ -87,7 +87,7 @@ impl Edge {
     }
 }
 
-fn refused() -> Problem {
+pub(super) fn refused() -> Problem {
     Problem::new(codes::UNAUTHENTICATED).with_header(header::WWW_AUTHENTICATE, INVALID_TOKEN)
 }
 

@@ -105,6 +105,9 @@ impl Edge {
         context: &Context,
     ) -> Result<Response, Problem> {
         let endpoint = &context.endpoint;
+        if let Some(gate) = &self.options.gate {
+            gate.admit(request)?;
+        }
         if let SettledLimits::Limited { on_arrival, .. } = &endpoint.limits {
             self.charge(on_arrival, request.headers(), line, context).await?;
         }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::http::HeaderValue;
 use mainstay_core::{Authenticator, Clock, Code, IdempotencyStore, Limiter, RequestLog};
 
-use super::{address::TrustedProxies, cors::Cors};
+use super::{address::TrustedProxies, cors::Cors, gate::Gate};
 use crate::extract::Transport;
 
 /// What the edge needs from outside.
@@ -71,6 +71,8 @@ pub struct EdgeOptions {
     pub transport: Transport,
     /// Whether to send `Strict-Transport-Security`, and with which value.
     pub transport_security: Option<HeaderValue>,
+    /// Asks for a token in front of everything; for a listener whose callers have no accounts.
+    pub gate: Option<Gate>,
     /// What an undeclared code does.
     pub breach: Breach,
     /// Sees every problem; for the coverage of the contract.
@@ -94,6 +96,7 @@ impl Default for EdgeOptions {
             cors: Cors::default(),
             transport: Transport::Bearer,
             transport_security: None,
+            gate: None,
             breach: Breach::Report,
             observer: None,
         }

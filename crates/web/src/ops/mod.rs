@@ -1,93 +1,22 @@
-//! The endpoints for operators, on a listener of their own: `/livez`, `/readyz`.
+//! The endpoints for operators, on a listener of their own: `/livez`, `/readyz`, `/startupz`.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+mod readiness;
+mod report;
 
-use mainstay_core::{Code, Fault, FaultSet, Health, HealthCheck};
+use mainstay_core::Secret;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::Deserialize;
 
-use crate::{Cache, Endpoint, Json, Routes, Use, codes, endpoint::Decided, get};
+pub use self::readiness::{Readiness, Watch};
+use self::report::{NotReady, Report, Status};
+use crate::{Cache, Endpoint, Json, Query, Routes, Use, edge::Gate, endpoint::Decided, get};
 
-/// A dependency that has not answered within this time is not ready.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a platform asks, which has no token.
+const PROBES: &[&str] = &["/livez", "/readyz", "/startupz"];
 
-/// Whether the service should get traffic.
-#[derive(Clone)]
-pub struct Readiness(Arc<Inner>);
-
-struct Inner {
-    checks: Vec<Arc<dyn HealthCheck>>,
-    draining: AtomicBool,
-}
-
-impl std::fmt::Debug for Readiness {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Readiness({} checks)", self.0.checks.len())
-    }
-}
-
-impl Readiness {
-    /// Ready while every check says so.
-    pub fn new(checks: Vec<Arc<dyn HealthCheck>>) -> Self {
-        Self(Arc::new(Inner { checks, draining: AtomicBool::new(false) }))
-    }
-
-    /// From now on: not ready. Cannot be taken back.
-    pub fn drain(&self) {
-        self.0.draining.store(true, Ordering::Release);
-    }
-
-    /// Looks now; the first thing that is not ready decides.
-    async fn judge(&self) -> Result<(), NotReady> {
-        if self.0.draining.load(Ordering::Acquire) {
-            return Err(NotReady("draining"));
-        }
-        for check in &self.0.checks {
-            match tokio::time::timeout(CHECK_TIMEOUT, check.check()).await {
-                Ok(Health::Ready) => {}
-                Ok(Health::Unready(why)) => {
-                    tracing::warn!(check = check.name(), why, "not ready");
-                    return Err(NotReady(check.name()));
-                }
-                Err(_) => return Err(NotReady(check.name())),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Names the first dependency that is not ready.
-#[derive(Debug, thiserror::Error)]
-#[error("not ready: {0}")]
-struct NotReady(&'static str);
-
-impl Fault for NotReady {
-    fn code(&self) -> Code {
-        codes::NOT_READY
-    }
-
-    fn detail(&self) -> std::borrow::Cow<'static, str> {
-        self.0.into()
-    }
-}
-
-impl FaultSet for NotReady {
-    fn declare(codes: &mut Vec<Code>) {
-        codes.push(codes::NOT_READY);
-    }
-}
-
-/// What a healthy probe answers.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Status {
-    /// Always `ok`; anything else is a problem document.
-    status: &'static str,
+/// Asks for a token at everything but the probes.
+pub fn gate(token: &Secret<String>) -> Gate {
+    Gate::new(token, PROBES)
 }
 
 /// The operators' endpoints.
@@ -95,6 +24,7 @@ pub fn routes(readiness: Readiness) -> Routes<Readiness> {
     Routes::new("ops", readiness)
         .add(probe(get("/livez", livez)).summary("The process runs"))
         .add(probe(get("/readyz", readyz)).summary("The service takes traffic"))
+        .add(probe(get("/startupz", startupz)).summary("The service has taken traffic before"))
 }
 
 fn probe(endpoint: Endpoint<Readiness>) -> Endpoint<Readiness, Decided> {
@@ -103,10 +33,25 @@ fn probe(endpoint: Endpoint<Readiness>) -> Endpoint<Readiness, Decided> {
 
 /// Liveness looks at nothing but the process: a dead database is no reason to restart.
 async fn livez(_: Use<Readiness>) -> Json<Status> {
-    Json(Status { status: "ok" })
+    Json(Status::OK)
 }
 
-async fn readyz(readiness: Use<Readiness>) -> Result<Json<Status>, NotReady> {
-    readiness.judge().await?;
-    Ok(Json(Status { status: "ok" }))
+/// How much a probe wants to know.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Probe {
+    /// If it is there, each dependency is described.
+    #[schemars(length(max = 5))]
+    verbose: Option<String>,
+}
+
+async fn readyz(readiness: Use<Readiness>, Query(probe): Query<Probe>) -> Report {
+    Report {
+        ready: readiness.judge(),
+        checks: probe.verbose.is_some().then(|| readiness.dependencies()),
+    }
+}
+
+async fn startupz(readiness: Use<Readiness>) -> Result<Json<Status>, NotReady> {
+    readiness.has_started().map(|()| Json(Status::OK))
 }

@@ -33,6 +33,8 @@ struct Inner {
     fields: Vec<FieldProblem>,
     retry_after: Option<Duration>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// An extension member (RFC 9457 section 3.2).
+    member: Option<(&'static str, serde_json::Value)>,
     /// For the request line only.
     cause: Option<Arc<str>>,
 }
@@ -46,6 +48,7 @@ impl Problem {
             fields: Vec::new(),
             retry_after: None,
             headers: Vec::new(),
+            member: None,
             cause: None,
         }))
     }
@@ -64,6 +67,7 @@ impl Problem {
             fields: fault.fields().to_vec(),
             retry_after: fault.retry_after(),
             headers: Vec::new(),
+            member: None,
             cause,
         }))
     }
@@ -95,6 +99,12 @@ impl Problem {
     #[must_use]
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.change(|inner| inner.headers.push((name, value)))
+    }
+
+    /// Adds a member that is not one of every problem.
+    #[must_use]
+    pub(crate) fn with_member(self, name: &'static str, value: serde_json::Value) -> Self {
+        self.change(|inner| inner.member = Some((name, value)))
     }
 
     /// Adds the private cause, for the request line.
@@ -139,6 +149,11 @@ impl Problem {
         };
         // Serialising strings and numbers into memory cannot fail.
         let _ = serde_json::to_writer(&mut bytes, &document);
+        if let Some((name, value)) = &inner.member {
+            // The document is an object with members, which ends with a brace.
+            bytes.pop();
+            bytes.extend_from_slice(format!(",\"{name}\":{value}}}").as_bytes());
+        }
         let mut response = Response::new(Body::from(bytes));
         *response.status_mut() = status;
         let headers = response.headers_mut();

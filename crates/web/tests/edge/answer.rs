@@ -91,6 +91,8 @@ impl Answer {
         }
         let members = ["type", "title", "status", "code", "detail", "request_id"];
         let members = members.into_iter().chain(["errors", "retry_after_ms"]);
+        // What a probe is told about each dependency.
+        let members = members.chain((code == "NOT_READY").then_some("checks"));
         let known: Vec<_> = members.collect();
         let object = document.as_object().expect("an object");
         assert!(object.keys().all(|name| known.contains(&name.as_str())), "{document}");

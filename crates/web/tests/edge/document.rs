@@ -130,7 +130,8 @@ fn every_operation_lists_its_closed_set_and_nothing_more() {
         ("GET /things", &[&LIMITED, &SIGNED_IN, &JUDGED]),
         ("GET /things/{id}", &[&LIMITED, &SIGNED_IN, &JUDGED, &CHECKED]),
         ("POST /strict", &[&LIMITED, &SIGNED_IN, &JUDGED, &WITH_BODY]),
-        ("GET /readyz", &[&["503 NOT_READY"]]),
+        ("GET /readyz", &[&["503 NOT_READY"], &CHECKED]),
+        ("GET /startupz", &[&["503 NOT_READY"]]),
     ] {
         let sets = sets.iter().copied().chain([&ALWAYS[..]]);
         let expected: BTreeSet<_> = sets.flatten().map(|text| (*text).to_owned()).collect();

@@ -51,7 +51,7 @@ pub(crate) fn bench() -> Bench {
 }
 
 pub(crate) fn bench_with(options: EdgeOptions) -> Bench {
-    bench_of(options, Readiness::new(Vec::new()))
+    bench_of(options, Readiness::new(Vec::new(), Arc::new(FixedClock)))
 }
 
 pub(crate) fn bench_of(mut options: EdgeOptions, readiness: Readiness) -> Bench {

@@ -1,6 +1,6 @@
 //! Whatever goes wrong is one shape, from a closed set of codes, and reveals nothing.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::body::Body;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -13,7 +13,7 @@ use crate::{
     answer::Answer,
     harness::{Bench, PEER, bench, bench_of, bench_with, by, get, options, post, put, request},
     memory::{Flaw, Memory},
-    parts::{ALICE, Check},
+    parts::{ALICE, Check, FixedClock},
     service::PERSONAL,
     shop,
 };
@@ -87,7 +87,8 @@ async fn keyed_refusals() -> [(&'static str, Answer); 3] {
 
 #[tokio::test(start_paused = true)]
 async fn every_code_of_the_edge_has_its_cause_and_one_shape() {
-    let bench = bench_of(options(), Readiness::new(vec![Check::Unready.into()]));
+    let bench =
+        bench_of(options(), Readiness::new(vec![Check::Unready.into()], Arc::new(FixedClock)));
     for _ in 0..2 {
         assert_eq!(bench.send(get("/limited")).await.status, 204);
     }

@@ -36,7 +36,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let (http, ops) = (&patient.framework.http, &patient.framework.ops);
     findings.push(port("PORT", SocketAddr::new(http.host, http.port)));
     findings.push(port("OPS_PORT", SocketAddr::new(ops.host, ops.port)));
-    findings.push(operators(ops.host));
+    findings.push(operators(ops.host, ops.token.is_some()));
     findings
 }
 
@@ -164,8 +164,12 @@ pub(super) fn port(variable: &str, address: SocketAddr) -> Finding {
     }
 }
 
-/// The operators' listener asks nobody who they are.
-pub(super) fn operators(host: IpAddr) -> Finding {
+/// Without a token the operators' listener asks nobody who they are.
+pub(super) fn operators(host: IpAddr, has_token: bool) -> Finding {
+    if has_token {
+        let what = format!("the operators' listener is on {host} and asks for a token");
+        return Finding::ok("operators", what);
+    }
     let inside = match host {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
@@ -176,7 +180,8 @@ pub(super) fn operators(host: IpAddr) -> Finding {
     Finding::warning(
         "operators",
         format!("the operators' listener is on {host}"),
-        "it has no authentication: whoever reaches it reads what is decided about every endpoint",
-        "set OPS_HOST to 127.0.0.1 or a private address, unless a firewall keeps others away",
+        "it asks nobody for a token: whoever reaches it reads what is decided about every \
+         endpoint, and decides what is logged",
+        "set OPS_TOKEN, or OPS_HOST to 127.0.0.1 or a private address",
     )
 }

@@ -321,7 +321,8 @@ fn space_ports_and_addresses_are_judged() {
         ("203.0.113.9", Severity::Warning),
     ] {
         let host = host.parse().expect("an address");
-        assert_eq!(host::operators(host).severity, expected, "{host}");
+        assert_eq!(host::operators(host, false).severity, expected, "{host}");
+        assert_eq!(host::operators(host, true).severity, Severity::Ok, "{host} with a token");
     }
 }
 

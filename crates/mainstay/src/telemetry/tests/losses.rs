@@ -92,37 +92,65 @@ fn a_blocked_output_never_blocks_who_logs_and_losses_are_told() {
 }
 
 #[test]
-fn a_failed_output_costs_its_lines_and_recovers() {
+fn an_output_that_fails_for_a_while_costs_no_line() {
     let output = Moody::new(Mood::Fails);
     let log = output.log();
-    say(&log, "lost");
-    assert!(log.flush(PATIENCE));
-    say(&log, "lost as well");
-    assert!(log.flush(PATIENCE));
-    assert_eq!(log.dropped(), 2);
-
+    say(&log, "kept");
+    assert!(!log.flush(Duration::ZERO));
+    say(&log, "kept as well");
     output.turn(Mood::Works);
-    say(&log, "back");
     assert!(log.flush(PATIENCE));
     let text = output.tape.text();
-    assert!(!text.contains("\"msg\":\"lost"), "{text}");
-    assert!(text.contains("back") && text.contains("\"lost\":2}"), "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert_eq!(log.dropped(), 0);
 }
 
 #[test]
-fn a_torn_line_does_not_spoil_the_next_one() {
-    let output = Moody::new(Mood::Tears);
+fn what_does_not_fit_while_an_output_fails_is_lost_and_told() {
+    let output = Moody::new(Mood::Fails);
     let log = output.log();
-    say(&log, "torn");
-    assert!(log.flush(PATIENCE));
+    let padding = "x".repeat(1000);
+    let lines = 6000;
+    for _ in 0..lines {
+        say(&log, &padding);
+    }
+    let dropped = log.dropped();
+    assert!(dropped > 0 && dropped < lines, "{dropped}");
+
     output.turn(Mood::Works);
-    say(&log, "whole");
     assert!(log.flush(PATIENCE));
     let text = output.tape.text();
-    let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines[0].len(), 3, "{text}");
-    assert!(lines[1].starts_with("{\"time\":") && lines[1].contains("whole"), "{text}");
-    assert_eq!(log.dropped(), 1);
+    assert_eq!(text.matches(&padding).count() as u64, lines - dropped);
+    assert!(text.ends_with(&format!("\"lost\":{dropped}}}\n")));
+}
+
+#[test]
+fn a_line_that_was_torn_is_completed() {
+    let output = Moody::new(Mood::Tears);
+    let log = output.log();
+    say(&log, "whole");
+    assert!(!log.flush(Duration::ZERO));
+    output.turn(Mood::Works);
+    assert!(log.flush(PATIENCE));
+    let text = output.tape.text();
+    assert!(text.starts_with("{\"time\":") && text.ends_with("}\n"), "{text}");
+    assert_eq!((text.lines().count(), log.dropped()), (1, 0));
+}
+
+#[test]
+fn the_end_of_the_process_does_not_wait_for_an_output_that_fails() {
+    let output = Moody::new(Mood::Fails);
+    let log = output.log();
+    say(&log, "given up");
+    drop(log);
+    // The writer holds the other handle until it ends.
+    let ended = || Arc::strong_count(&output.mood) == 1;
+    let start = std::time::Instant::now();
+    while !ended() && start.elapsed() < PATIENCE {
+        std::thread::yield_now();
+    }
+    assert!(ended());
+    assert_eq!(output.tape.text(), "");
 }
 
 /// Hands on every batch as it is written.
