@@ -6,7 +6,7 @@ use mainstay_core::{RequestLine, RequestLog};
 use mainstay_web::discipline::Matrix;
 
 use super::{Application, Failure, Overrides, instance::Prepared, offline, prepare};
-use crate::config::Framework;
+use crate::{config::Framework, metrics::Registry};
 
 /// The discipline matrix of a service: every endpoint of both listeners against everything that has
 /// to be decided. Opens and binds nothing.
@@ -24,6 +24,17 @@ pub(crate) async fn prepare_offline<A: Application>(
 ) -> Result<Prepared, Failure> {
     let resources = offline().await?;
     prepare::<A>(framework, settings, &resources, Arc::new(NoLog), Overrides::default())
+}
+
+/// The metrics of the service as it would start.
+pub(crate) async fn metrics_offline<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+) -> Result<Registry, Failure> {
+    let resources = offline().await?;
+    let prepared =
+        prepare::<A>(framework, settings, &resources, Arc::new(NoLog), Overrides::default())?;
+    prepared.registry::<A>(framework, &resources)
 }
 
 /// Nothing is served, so nothing is logged.

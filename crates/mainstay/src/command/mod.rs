@@ -96,6 +96,9 @@ fn dispatch<A: Application>(
         Some(("errors", matches)) => {
             print(&block_on(describe::errors::<A>(&framework, &settings, matches))??);
         }
+        Some(("metrics", matches)) => {
+            print(&block_on(describe::metrics::<A>(&framework, &settings, matches))??);
+        }
         Some(("migrate", matches)) => {
             return block_on(migrate::run::<A>(&framework, matches))?;
         }

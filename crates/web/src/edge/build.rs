@@ -98,7 +98,6 @@ impl EdgeBuilder {
         if !mistakes.is_empty() {
             return Err(BuildErrors(mistakes));
         }
-        let breaches = AtomicU64::new(0);
         let standing = finish::standing_headers(options.transport_security.as_ref());
         let default_limit = default_limit(&options);
         Ok(Edge {
@@ -110,7 +109,8 @@ impl EdgeBuilder {
             document,
             standing,
             default_limit,
-            breaches,
+            breaches: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
         })
     }
 }

@@ -16,6 +16,7 @@ mod limit;
 mod line;
 mod once;
 mod options;
+mod outcomes;
 mod panic_guard;
 mod raw;
 mod service;
@@ -36,6 +37,7 @@ pub use cors::Cors;
 pub(crate) use credential::{Credential, SESSION_COOKIE};
 pub(crate) use once::REPLAYED;
 pub use options::{Breach, EdgeOptions, EdgeParts, ProblemObserver};
+pub use outcomes::Outcomes;
 pub use panic_guard::install_panic_hook;
 
 use crate::{
@@ -56,6 +58,8 @@ pub struct Edge {
     /// Counts, by address, also whom an endpoint with a limit by principal does not know yet.
     default_limit: SettledLimit,
     breaches: AtomicU64,
+    /// Requests whose line has begun and not ended.
+    in_flight: AtomicU64,
 }
 
 /// One path and the methods it takes.
@@ -69,6 +73,12 @@ impl Edge {
     /// How often an endpoint answered a code it had not declared.
     pub fn breaches(&self) -> u64 {
         self.breaches.load(Ordering::Relaxed)
+    }
+
+    /// How many requests are being answered at this moment: their heads have arrived, and the heads
+    /// of their answers have not left.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// The OpenAPI document and the error registry of these endpoints.
