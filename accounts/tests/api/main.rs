@@ -16,6 +16,7 @@ mod keys;
 mod limits;
 mod listing;
 mod load;
+mod metrics;
 mod passwords;
 mod postgres;
 mod privacy;

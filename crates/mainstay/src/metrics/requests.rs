@@ -231,3 +231,6 @@ impl Collect for Requests {
         page.family(&UNDECLARED).value(self.edge.breaches());
     }
 }
+
+#[cfg(test)]
+mod tests;
