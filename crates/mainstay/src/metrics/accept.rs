@@ -1,4 +1,5 @@
-//! Which format a scraper wants: Prometheus' own text, unless it likes OpenMetrics as much.
+//! Which format a scraper wants: Prometheus' own text, unless it likes `OpenMetrics` as
+//! much.
 
 use std::convert::Infallible;
 

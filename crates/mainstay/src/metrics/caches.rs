@@ -35,6 +35,9 @@ const NOT_KEPT: Family = Family::counter(
     "Values that were read and not kept: written meanwhile, or too large",
 );
 
+/// One of the counts of a cache.
+type Count = fn(&CacheStats) -> u64;
+
 /// What the caches of a process count.
 pub(crate) struct SharedCaches(pub(crate) Caches);
 
@@ -45,10 +48,10 @@ impl Collect for SharedCaches {
         page.family(&LAPSES).value(state.lapses);
         page.family(&NOTICES).value(state.notices);
         page.family(&DEBTS).value(state.debts);
-        let stats = self.0.stats();
-        let mut each = |family: &Family, kinds: &[(&'static str, fn(&CacheStats) -> u64)]| {
+        let all = self.0.stats();
+        let mut each = |family: &Family, kinds: &[(&'static str, Count)]| {
             let mut samples = page.family(family);
-            for (name, stats) in &stats {
+            for (name, stats) in &all {
                 for (kind, read) in kinds {
                     let labels = [("cache", (*name).into()), ("result", (*kind).into())];
                     let labels = if kind.is_empty() { &labels[..1] } else { &labels[..] };

@@ -1,4 +1,5 @@
-//! The page of a scrape: families and their samples, in Prometheus' text format or in OpenMetrics.
+//! The page of a scrape: families and their samples, in Prometheus' text format or in
+//! `OpenMetrics`.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -33,7 +34,7 @@ pub enum Kind {
 pub enum Format {
     /// Prometheus' own text format, version 0.0.4.
     Text,
-    /// OpenMetrics 1.0.0, as text.
+    /// `OpenMetrics` 1.0.0, as text.
     OpenMetrics,
 }
 
@@ -175,7 +176,7 @@ impl Samples<'_> {
     }
 }
 
-/// OpenMetrics wants whole numbers that are not counts to say so: `1.0`.
+/// `OpenMetrics` wants whole numbers that are not counts to say so: `1.0`.
 fn number(text: &mut String, number: f64) {
     if number == f64::INFINITY {
         text.push_str("+Inf");
@@ -287,7 +288,9 @@ mod tests {
 
     fn page(format: Format) -> String {
         let histogram = Histogram::new(BOUNDS);
-        [1, 2, 3000].map(|millis| histogram.observe(Duration::from_millis(millis)));
+        for millis in [1, 2, 3000] {
+            histogram.observe(Duration::from_millis(millis));
+        }
         let mut page = Page::new(format, 0);
         let asked = Family::counter("mainstay_questions_total", "Questions, \"good\" ones \\ all");
         page.family(&asked)

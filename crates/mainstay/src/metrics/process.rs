@@ -42,7 +42,7 @@ impl Stat {
         Self::parse(&fs::read_to_string("/proc/self/stat").ok()?)
     }
 
-    /// By proc_pid_stat(5). The name of the program is in parentheses and may hold any of them.
+    /// By `proc_pid_stat(5)`. The name of the program is in parentheses and may hold any of them.
     fn parse(text: &str) -> Option<Self> {
         let (_, fields) = text.rsplit_once(')')?;
         // The first field after the name is the third.

@@ -34,7 +34,7 @@ const BOUNDS: [Duration; 14] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
     Duration::from_secs(1),
-    Duration::from_micros(2_500_000),
+    Duration::from_millis(2500),
     Duration::from_secs(5),
     Duration::from_secs(10),
 ];

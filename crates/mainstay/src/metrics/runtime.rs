@@ -1,6 +1,6 @@
 //! The async runtime: as far as tokio promises to tell.
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 use super::{Collect, Family, Page};
 
@@ -11,6 +11,9 @@ const QUEUE: Family = Family::gauge(
     "Tasks that could run and wait for a thread, in the queue that all threads share",
 );
 
+/// One of its numbers.
+type Number = fn(&RuntimeMetrics) -> usize;
+
 /// What the runtime of the scrape tells.
 pub(crate) struct Runtime;
 
@@ -18,12 +21,12 @@ impl Collect for Runtime {
     fn collect(&self, page: &mut Page) {
         // Every scrape runs on a runtime; without one there is nothing to tell.
         let metrics = Handle::try_current().ok().map(|runtime| runtime.metrics());
-        let read: [(Family, fn(&tokio::runtime::RuntimeMetrics) -> usize); 3] = [
-            (WORKERS, |metrics| metrics.num_workers()),
-            (TASKS, |metrics| metrics.num_alive_tasks()),
-            (QUEUE, |metrics| metrics.global_queue_depth()),
+        let numbers: [(Family, Number); 3] = [
+            (WORKERS, RuntimeMetrics::num_workers),
+            (TASKS, RuntimeMetrics::num_alive_tasks),
+            (QUEUE, RuntimeMetrics::global_queue_depth),
         ];
-        for (family, read) in read {
+        for (family, read) in numbers {
             let mut samples = page.family(&family);
             if let Some(metrics) = &metrics {
                 samples.value(read(metrics));
