@@ -19,8 +19,8 @@ const SECONDS: &str = "4";
 pub(crate) struct Scenario {
     pub(crate) path: String,
     pub(crate) header: Option<String>,
-    /// For a `POST`: whether its bodies are `valid` or `invalid`, or `keyed`: valid, and each with an
-    /// idempotency key of its own.
+    /// For a `POST`: whether its bodies are `valid` or `invalid`, or `keyed`: valid, and each with
+    /// an idempotency key of its own.
     pub(crate) post: Option<&'static str>,
 }
 

@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: everything that is measured, or the one part that is named.
 
+mod cache;
 mod callgrind;
 mod contest;
 mod group_commit;
+mod limiter;
 mod load;
 mod log_in;
 mod parts;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::{group_commit, log_in, postgres, side_by_side, startup};
+use crate::{cache, group_commit, limiter, log_in, postgres, side_by_side, startup};
 
 /// Measures in a folder of its own, and tells the results.
 type Part = fn(&Path) -> Result<String>;
@@ -14,6 +14,8 @@ const PARTS: &[(&str, Part)] = &[
     ("startup", startup::measure),
     ("group-commit", group_commit::measure),
     ("log-in", log_in::measure),
+    ("cache", cache::measure),
+    ("limiter", limiter::measure),
     ("postgres", postgres::measure),
 ];
 

@@ -54,6 +54,9 @@ pub(crate) enum Extent {
 /// How many callers vanish in a full run, on each way to PostgreSQL: eight times what is usual.
 const DROPS: &str = "100000";
 
+/// How much is read through caches in a full run: the million that the bound is promised for.
+const READS: &str = "1000000";
+
 /// Taste: long enough to find again what a change has broken, short enough for four in a row.
 const FUZZ_SECONDS: u32 = 20;
 
@@ -91,6 +94,10 @@ fn more_steps(workspace: &Workspace) -> Result<()> {
         // Without the time limits of the usual run; all packages, as there.
         let line = ["cargo", "test", "--workspace", "--test", "store", "postgres::dropping::"];
         finish(workspace.command(&line).env("MAINSTAY_TEST_DROPS", DROPS))
+    })?;
+    step("caches of processes that are killed", || {
+        let line = ["cargo", "test", "--workspace", "--test", "store", "cache::processes::nobody"];
+        finish(workspace.command(&line).env("MAINSTAY_TEST_CACHE_READS", READS))
     })?;
     step("dependencies", || setup::deny(workspace, Unreachable::IsSaid))?;
     step("contract fuzzing", || contract::fuzz(workspace, contract::SEED))?;

@@ -138,11 +138,6 @@ pub(crate) struct Principal {
 }
 
 impl User {
-    /// What counts when a credential of theirs is shown.
-    pub(crate) fn principal(&self) -> Principal {
-        Principal { id: self.id, role: self.role, password_version: self.password_version }
-    }
-
     /// Whether nobody logs in to it by a password: then it is taken for a machine's.
     pub(crate) fn is_machine(&self) -> bool {
         self.password_version == PasswordVersion::NONE

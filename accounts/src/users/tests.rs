@@ -149,7 +149,13 @@ impl Repository for InMemory {
     }
 
     fn find_principal(&self, id: UserId) -> Answer<'_, Option<Principal>> {
-        Box::pin(async move { Ok(self.find(id).await?.map(|user| user.principal())) })
+        Box::pin(async move {
+            let User { id, role, password_version, .. } = match self.find(id).await? {
+                Some(user) => user,
+                None => return Ok(None),
+            };
+            Ok(Some(Principal { id, role, password_version }))
+        })
     }
 
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Answer<'a, Option<Account>> {

@@ -29,7 +29,9 @@ pub use id::new_id;
 pub use idempotency::{
     Attempt, Claim, Completion, IdempotencyFuture, IdempotencyStore, KeptAnswer, KeyedRequest,
 };
-pub use limit::{Decision, Limiter, OutageMode, Policy, Verdict};
+pub use limit::{
+    CHARGES_MAX, Charge, Decision, Limiter, OutageMode, Outcome, Policy, Standing, Verdict,
+};
 pub use personal::{Pii, Secret};
 pub use precondition::Precondition;
 pub use request_line::{RequestLine, RequestLog};

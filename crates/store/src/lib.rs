@@ -29,7 +29,9 @@ pub use error::{
     StoreError,
 };
 pub use idempotency::Idempotency;
-pub use limit::{LocalLimiter, LocalLimiterOptions};
+pub use limit::{
+    LimiterCounts, LocalLimiter, LocalLimiterOptions, SharedLimiter, SharedLimiterOptions,
+};
 pub use migrate::{
     MigrateError, Migration, MigrationReport, MigrationState, Migrations, Migrator, Planned,
 };

@@ -87,8 +87,8 @@ impl TestDatabase {
         }
     }
 
-    /// What the processes that use it share beside it: nothing where it is embedded, and else a Redis
-    /// of its own, started when it is first asked for.
+    /// What the processes that use it share beside it: nothing where it is embedded, and else a
+    /// Redis of its own, started when it is first asked for.
     ///
     /// # Panics
     /// When it cannot be started; the message says what is missing.

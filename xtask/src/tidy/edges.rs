@@ -105,7 +105,7 @@ const CONFINED: &[Confined] = &[
         why: "one accept loop serves, and one client tests; both are ours to replace",
     },
     Confined {
-        crates: &["rusqlite", "tokio-postgres", "redis", "moka"],
+        crates: &["rusqlite", "tokio-postgres", "redis", "quick_cache", "moka"],
         homes: &["store", "test-databases", "bench"],
         why: "drivers stay behind the store's types; only the crate that starts servers for tests \
               and the bench that compares drivers need them bare",

@@ -195,8 +195,8 @@ fn judge(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// `service.rs` itself, or its tests in `service/tests.rs`, or what stands in front of a repository in
-/// `repository/cached.rs`.
+/// `service.rs` itself, or its tests in `service/tests.rs`, or what stands in front of a repository
+/// in `repository/cached.rs`.
 fn is_part(file: &str, known: &str) -> bool {
     let folder = known.trim_end_matches(".rs");
     let below = |name| file.strip_suffix(name).is_some_and(|stem| stem == folder);

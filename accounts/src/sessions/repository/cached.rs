@@ -17,13 +17,13 @@ use crate::{
     users::UserId,
 };
 
-/// How long a session is served as it was read, and so how far its last use may be behind: much less
-/// than the shortest time without use that ends one. It is also the bound for what no process of the
-/// service is told of, such as a change by hand.
+/// How long a session is served as it was read, and so how far its last use may be behind: much
+/// less than the shortest time without use that ends one. It is also the bound for what no process
+/// of the service is told of, such as a change by hand.
 const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// Keeps in memory what `stored` answers about tokens. Values stay in the process: who has a session
-/// is nobody else's to see.
+/// Keeps in memory what `stored` answers about tokens. Values stay in the process: who has a
+/// session is nobody else's to see.
 pub(crate) fn cached(stored: Arc<dyn Repository>, caches: &Caches) -> Arc<dyn Repository> {
     let by_token = caches.in_process(CacheSpec {
         ttl: KEPT_FOR,

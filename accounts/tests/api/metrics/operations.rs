@@ -13,7 +13,7 @@ const DASHBOARD: &str = "ops/grafana/mainstay.json";
 /// What Prometheus adds to each series.
 const TARGET: [&str; 2] = ["job", "instance"];
 
-/// The words of PromQL, and of Grafana's variables, that are used; whatever else is not a metric is
+/// The words of `PromQL`, and of Grafana's variables, that are used; whatever else is not a metric is
 /// a mistake.
 const WORDS: [&str; 23] = [
     "absent_over_time",
@@ -76,7 +76,7 @@ fn queries(value: &Value, found: &mut Vec<String>) {
             for (name, member) in members {
                 match member.as_str() {
                     Some(query) if name == "expr" || name == "query" => {
-                        found.push(query.to_owned())
+                        found.push(query.to_owned());
                     }
                     _ => queries(member, found),
                 }

@@ -9,7 +9,7 @@ use tokio::{task::block_in_place, time::sleep};
 
 use crate::{
     load::{Answer, Clients},
-    support::{options, until},
+    support::{assert_outcome, options, registration, until},
 };
 
 /// How long after its return Redis is asked again.
@@ -97,9 +97,15 @@ async fn a_service_starts_while_redis_is_away() {
     let options = options().on(Engine::Postgres).with("REDIS_URL", &redis.url());
     let app = TestApp::start_with::<Accounts>(options).await;
     assert_eq!(app.ops("/readyz").send().await.status, 200, "it is not needed");
+    let joined = registration(&app, "ada@example.com").send().await;
+    assert_outcome(&joined, 201, "", "what is not closed");
+    block_in_place(|| redis.start_again()).expect("starts");
+    let ask = async || {
+        app.get("/docs").send().await;
+        (asked(&redis) > 0).then_some(())
+    };
+    until("it is used", ask).await;
     let clients = Clients::start(&app).await;
     clients.are_served().await;
-    block_in_place(|| redis.start_again()).expect("starts");
-    until("it is used", async || (asked(&redis) > 0).then_some(())).await;
     assert!(clients.stop().await.iter().all(Answer::is_normal));
 }

@@ -6,10 +6,7 @@ use std::{
 };
 
 use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
-use mainstay_store::{
-    Caches, CachesOptions, Database, DatabaseOptions, LocalLimiter, LocalLimiterOptions,
-    MigrateError, Redis,
-};
+use mainstay_store::{Caches, CachesOptions, Database, DatabaseOptions, MigrateError, Redis};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
     discipline::{self, Evidence, Matrix},
@@ -21,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     Application, Assembly, Failure, Resources, idempotency,
+    limits::{self, Counting},
     metrics::{self as measured, Measured},
     options,
 };
@@ -72,11 +70,12 @@ impl Instance {
         overrides: Overrides,
     ) -> Result<Self, Failure> {
         let resources = open::<A>(framework, &overrides).await?;
-        let Prepared { edge, readiness, ops_edge, measured, metrics, .. } =
+        let Prepared { edge, readiness, ops_edge, counting, measured, metrics, .. } =
             prepare::<A>(framework, settings, &resources, log, overrides)?;
         if edge.keeps_answers() {
             idempotency::check(&resources).await?;
         }
+        counting.ready(framework).await;
         let bind = |address, options, variable| {
             Server::bind(address, options).map_err(|error| cannot_listen(variable, address, &error))
         };
@@ -142,6 +141,7 @@ pub(crate) struct Prepared {
     pub(crate) ops_edge: Edge,
     pub(crate) matrix: Matrix,
     readiness: ops::Readiness,
+    counting: Counting,
     measured: Measured,
     metrics: metrics::Published,
 }
@@ -168,11 +168,10 @@ pub(crate) fn prepare<A: Application>(
     let Assembly { edge, authenticator, mut health, metrics: own } =
         A::assemble(resources, settings);
     health.push(Arc::new(resources.database.clone()) as Arc<dyn HealthCheck>);
-    let remembered = LocalLimiterOptions { max_keys: framework.limits.keys_max };
-    let limiter = Arc::new(LocalLimiter::with_options(resources.clock.clone(), remembered));
+    let counting = limits::counting(framework, resources);
     let meter = Arc::new(Meter::new(log.clone()));
     let parts = EdgeParts {
-        limiter: limiter.clone(),
+        limiter: counting.limiter(),
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
         log: meter.clone(),
@@ -204,8 +203,8 @@ pub(crate) fn prepare<A: Application>(
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
     let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
     let _ = published.set(matrix.to_json().to_string().into());
-    let measured = Measured { meter, edge: edge.clone(), limiter, log, own };
-    Ok(Prepared { edge, ops_edge, matrix, readiness, measured, metrics })
+    let measured = Measured { meter, edge: edge.clone(), counting: counting.clone(), log, own };
+    Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics })
 }
 
 /// Opens the database and brings its schema up to date, or refuses to start behind it.

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use mainstay_core::RequestLog;
-use mainstay_store::LocalLimiter;
 use mainstay_web::{Edge, server::ServerStats};
 
-use super::{Application, Failure, Resources};
+use super::{Application, Failure, Resources, limits::Counting};
 use crate::{
     config::Framework,
     metrics::{
-        BuildInfo, Collect, Connections, DatabaseLoad, LimiterFigures, LimiterLoad, LogDrops,
-        Meter, PasswordLoad, Process, Registry, Requests, Runtime, SharedCaches,
+        BuildInfo, Collect, Connections, DatabaseLoad, LimiterLoad, LogDrops, Meter, PasswordLoad,
+        Process, Registry, Requests, Runtime, SharedCaches,
     },
 };
 
@@ -19,7 +18,7 @@ use crate::{
 pub(super) struct Measured {
     pub(super) meter: Arc<Meter>,
     pub(super) edge: Arc<Edge>,
-    pub(super) limiter: Arc<LocalLimiter>,
+    pub(super) counting: Counting,
     pub(super) log: Arc<dyn RequestLog>,
     /// The service's own.
     pub(super) own: Vec<Arc<dyn Collect>>,
@@ -32,13 +31,12 @@ pub(super) fn registry<A: Application>(
     measured: Measured,
     stats: Arc<ServerStats>,
 ) -> Result<Registry, Failure> {
-    let Measured { meter, edge, limiter, log, own } = measured;
+    let Measured { meter, edge, counting, log, own } = measured;
     let max = framework.http.connections_max;
-    let limits = move || LimiterFigures { keys: limiter.len(), ..LimiterFigures::default() };
     let mut collectors: Vec<Arc<dyn Collect>> = vec![
         Arc::new(Requests { meter, edge }),
         Arc::new(Connections { stats, max }),
-        Arc::new(LimiterLoad(limits)),
+        Arc::new(LimiterLoad(move || counting.figures())),
         Arc::new(DatabaseLoad(resources.database.clone())),
         Arc::new(SharedCaches(resources.caches.clone())),
         Arc::new(PasswordLoad(resources.passwords.clone())),

@@ -6,6 +6,7 @@ mod discipline;
 mod failure;
 mod idempotency;
 mod instance;
+mod limits;
 mod metrics;
 mod options;
 

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
+use mainstay_core::Secret;
 
 use super::{
     database::{Database, Pool},
@@ -129,6 +130,9 @@ section! {
         multiplier: u32 = "1", range 1..=1_000_000;
         /// Clients remembered at the same time; bounds the memory.
         keys_max: usize = "100000", range 1000..=10_000_000;
+        /// What clients are hashed with before Redis sees them, the same in all processes; unset:
+        /// the user and the password of `REDIS_URL`.
+        key_secret: Option<Secret<String>> = "";
     }
 }
 
@@ -200,9 +204,10 @@ section! {
 }
 
 section! {
-    /// What stands around this process. Only `doctor` asks.
+    /// What stands around this process, for `doctor`.
     pub struct Fleet in "fleet" {
-        /// Processes of the service that share the database.
+        /// Processes of the service that share the database. While Redis is out of reach each
+        /// enforces such a part of a limit.
         replicas: u32 = "1", range 1..=10_000;
         /// Connections of the database server that are left to others: consoles, backups, jobs.
         connections_reserve: u32 = "5", range 0..=10_000;

@@ -12,6 +12,10 @@ const LAPSES: Family =
     Family::counter("mainstay_caches_lapses_total", "Times that this certainty was lost");
 const NOTICES: Family =
     Family::counter("mainstay_caches_notices_total", "Invalidations that arrived from Redis");
+const SILENCE: Family = Family::gauge(
+    "mainstay_caches_silence_seconds",
+    "Time since Redis was last heard: how late an invalidation may be, at most",
+);
 const DEBTS: Family =
     Family::gauge("mainstay_caches_debts", "Writes that other processes have not been told of yet");
 const LOOKUPS: Family = Family::counter(
@@ -47,6 +51,7 @@ impl Collect for SharedCaches {
         page.family(&TRUSTED).value(state.is_trusted);
         page.family(&LAPSES).value(state.lapses);
         page.family(&NOTICES).value(state.notices);
+        page.family(&SILENCE).value(state.silence);
         page.family(&DEBTS).value(state.debts);
         let all = self.0.stats();
         let mut each = |family: &Family, kinds: &[(&'static str, Count)]| {

@@ -25,7 +25,7 @@ pub use self::page::{Family, Format, Kind, Label, Page, Samples, Value};
 pub(crate) use self::{
     caches::SharedCaches,
     database::DatabaseLoad,
-    limiter::{LimiterFigures, LimiterLoad},
+    limiter::{LimiterFigures, LimiterLoad, SharedLimits},
     passwords::PasswordLoad,
     process::Process,
     registry::Registry,

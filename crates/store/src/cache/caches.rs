@@ -23,24 +23,29 @@ use crate::redis::Redis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachesOptions {
     /// How long another process may serve what was there before an acknowledged write, at most.
-    /// Three questions in each are asked of Redis. 30 ms to 10 s, and longer than Redis ever pauses:
-    /// a pause of that length empties the caches. Default 100 ms.
+    /// Three questions in each are asked of Redis. 30 ms to 10 s, and longer than Redis ever
+    /// pauses: a pause of that length empties the caches. Default 100 ms.
     pub staleness: Duration,
-    /// How long a process does without caches after it has lost sight of Redis, and after its start:
-    /// whoever wrote in an outage needs that time to come back and tell. Longer than it takes to
-    /// connect, and the longest pause of a second between two attempts. Default 2.5 s.
-    pub settle: Duration,
+    /// How long a process does without caches after it has lost sight of Redis, and after its
+    /// start: whoever wrote in an outage needs that time to come back and tell. Default: the time
+    /// that a connection may take to be made and 1.5 s, which is the longest pause between two
+    /// attempts and time to pay; 2.5 s in all. Shorter only where nobody writes in an outage.
+    pub settle: Option<Duration>,
     /// How long a write may take from its beginning to the end of its commit: longer than the
     /// longest transaction. For so long the names of a write whose end is not known stay unused.
     /// Default 10 s, twice the default `transaction_timeout`.
     pub write_max: Duration,
 }
 
+/// What is waited after an outage beside the time of a connection: a second is the longest pause
+/// between two attempts, and half of one is many times what it takes to tell what was written.
+const SETTLE_BESIDE: Duration = Duration::from_millis(1500);
+
 impl Default for CachesOptions {
     fn default() -> Self {
         Self {
             staleness: Duration::from_millis(100),
-            settle: Duration::from_millis(2500),
+            settle: None,
             write_max: Duration::from_secs(10),
         }
     }
@@ -55,6 +60,9 @@ pub struct CachesState {
     pub notices: u64,
     /// How often that certainty was lost.
     pub lapses: u64,
+    /// Since when nothing was heard of Redis: how late an invalidation may be, at most, while it is
+    /// less than the bound. Zero without Redis.
+    pub silence: Duration,
     /// Writes that other processes have not been told of yet.
     pub debts: usize,
 }
@@ -87,8 +95,11 @@ impl Caches {
     fn with(redis: Option<&Redis>, clock: Arc<dyn Clock>, options: CachesOptions) -> Self {
         let fences = Arc::new(Fences::new());
         let CachesOptions { staleness, settle, write_max } = options;
-        let bounds = Bounds { staleness, settle, write_max };
-        let shared = redis.map(|redis| Shared::new(redis, bounds, fences.clone()));
+        let shared = redis.map(|redis| {
+            let usual = redis.options().connect_timeout + SETTLE_BESIDE;
+            let bounds = Bounds { staleness, settle: settle.unwrap_or(usual), write_max };
+            Shared::new(redis, bounds, fences.clone())
+        });
         let counters = Mutex::default();
         Self(Arc::new(Inner { clock, fences, shared, bounds: options, counters }))
     }
@@ -99,8 +110,8 @@ impl Caches {
         Cache::new(self.0.clone(), spec, None)
     }
 
-    /// A cache whose values are shared through Redis as JSON, and kept in the memory of each process
-    /// beside: one process loads for all. A value that is too large stays in the process.
+    /// A cache whose values are shared through Redis as JSON, and kept in the memory of each
+    /// process beside: one process loads for all. A value that is too large stays in the process.
     pub fn two_tier<V>(&self, spec: CacheSpec<V>) -> Cache<V>
     where
         V: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -116,7 +127,8 @@ impl Caches {
             return CachesState { is_trusted, ..CachesState::default() };
         };
         let (notices, lapses) = shared.counts();
-        CachesState { is_trusted, notices, lapses, debts: shared.debts() }
+        let (silence, debts) = (shared.silence(), shared.debts());
+        CachesState { is_trusted, notices, lapses, silence, debts }
     }
 
     /// What each of them has done so far, by name. Caches of one name count together.

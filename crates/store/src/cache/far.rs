@@ -1,7 +1,6 @@
 //! Values that processes share: looked for before they are loaded, and filled for all.
 
 use std::{
-    future::Future,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,10 +11,9 @@ use super::{
     caches::Inner,
     fences::Stamp,
     flights::{Landing, Outcome},
-    load::Store,
+    load::{Loader, Store},
     shared::{Look, Right, Shared},
 };
-use crate::error::StoreError;
 
 /// Pauses between two looks for a value that another process loads: the first about as long as a
 /// load takes, and none so long that anybody would notice it.
@@ -24,23 +22,19 @@ const PAUSE_MAX: Duration = Duration::from_millis(20);
 
 impl<V: Send + Sync + 'static> Store<V> {
     /// Gets a value from Redis, from the process that loads it, or by loading it for all.
-    pub(super) async fn fetch_shared<F, L>(
+    pub(super) async fn fetch_shared(
         &self,
         shared: &Shared,
         stamp: Stamp,
         (key, name): (&str, &str),
-        load: F,
-    ) -> Outcome<V>
-    where
-        F: FnOnce() -> L,
-        L: Future<Output = Result<Option<V>, StoreError>>,
-    {
+        load: Loader<V>,
+    ) -> Outcome<V> {
         let version = self.codec.as_ref().map(|codec| codec.version);
         let deadline = self.wait_until();
         let mut pause = PAUSE_MIN;
         loop {
             let began = self.caches.clock.monotonic();
-            match shared.look(name, version).await {
+            match shared.look(name, version, self.spec.wait_max).await {
                 Look::Value { bytes, left, tags } => {
                     let landing = self.accept(shared, stamp, &bytes, &tags).await;
                     // Answered late, it may be of a server that was stopped.
@@ -91,18 +85,14 @@ impl<V: Send + Sync + 'static> Store<V> {
         Some(landing)
     }
 
-    async fn load_for_all<F, L>(
+    async fn load_for_all(
         &self,
         shared: &Shared,
         stamp: Stamp,
         key: &str,
         right: Held,
-        load: F,
-    ) -> Outcome<V>
-    where
-        F: FnOnce() -> L,
-        L: Future<Output = Result<Option<V>, StoreError>>,
-    {
+        load: Loader<V>,
+    ) -> Outcome<V> {
         let (began, started) = (self.caches.clock.monotonic(), Instant::now());
         let value = self.load(load).await?;
         let lifetime = self.spec.lifetime(value.as_deref());
@@ -133,7 +123,7 @@ impl<V: Send + Sync + 'static> Store<V> {
             return Some(Vec::new());
         }
         let names: Vec<_> = tags.iter().map(super::Tag::name).collect();
-        shared.lives(&names, started.elapsed(), self.spec.ttl).await
+        shared.lives(&names, started, self.spec.ttl).await
     }
 }
 

@@ -1,10 +1,10 @@
 //! `Fences`: what has been invalidated since when, and what is being written now.
 //!
-//! One sequence counts invalidations. A fill notes the sequence when it begins, and every name has a
-//! fence: the sequence of its last invalidation. What was filled is legal as long as no fence of its
-//! names has been raised since the fill began, whenever it is put into the cache and whenever it is
-//! taken out. So an invalidation finds no entry and takes no lock, and a fill that was overtaken is
-//! never seen.
+//! One sequence counts invalidations. A fill notes the sequence when it begins, and every name has
+//! a fence: the sequence of its last invalidation. What was filled is legal as long as no fence of
+//! its names has been raised since the fill began, whenever it is put into the cache and whenever
+//! it is taken out. So an invalidation finds no entry and takes no lock, and a fill that was
+//! overtaken is never seen.
 //!
 //! Names share fences by their hash. An invalidation may take an innocent entry with it; it never
 //! misses a guilty one.
@@ -60,6 +60,8 @@ pub(super) struct Fences {
     raised: Box<[AtomicU64]>,
     /// How many writes are under way.
     closed: Box<[AtomicU32]>,
+    /// How many that may be of any name.
+    all_closed: AtomicU32,
     /// Random for each process: nobody outside can choose names that share a fence.
     random: RandomState,
 }
@@ -71,6 +73,7 @@ impl Fences {
             floor: AtomicU64::new(0),
             raised: (0..FENCES).map(|_| AtomicU64::new(0)).collect(),
             closed: (0..FENCES).map(|_| AtomicU32::new(0)).collect(),
+            all_closed: AtomicU32::new(0),
             random: RandomState::default(),
         }
     }
@@ -118,10 +121,22 @@ impl Fences {
         self.closed[usize::from(fence.0)].fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// As [`close`](Self::close), of everything.
+    pub(super) fn close_all(&self) {
+        self.all_closed.fetch_add(1, Ordering::AcqRel);
+        self.raise_all();
+    }
+
+    /// As [`open`](Self::open), of everything.
+    pub(super) fn open_all(&self) {
+        self.raise_all();
+        self.all_closed.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// Whether a name of the stamp is being written.
     pub(super) fn is_closed(&self, stamp: &Stamp) -> bool {
         let closed = |fence: &Fence| self.closed[usize::from(fence.0)].load(Ordering::Acquire) > 0;
-        stamp.fences.iter().any(closed)
+        self.all_closed.load(Ordering::Acquire) > 0 || stamp.fences.iter().any(closed)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     caches::Inner,
     fences::Stamp,
     flights::{Boarding, Joinable},
-    load::{Codec, Store},
+    load::{Codec, Loader, Store},
     name,
     near::{Found, Known},
 };
@@ -25,8 +25,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// who want it meanwhile. `None` is an answer too and is kept for the `negative_ttl`.
     ///
     /// An error is kept by nobody. Who waited for the load that failed gets the same error, unless
-    /// the caller that led it had run out of time; then another one leads. Dropping the future never
-    /// holds up the others.
+    /// the caller that led it had run out of time; then another one leads. Dropping the future
+    /// never holds up the others.
     ///
     /// Within a unit of work it only loads: what the unit has written is nobody else's to see yet,
     /// and what others see is not what the unit does.
@@ -36,13 +36,16 @@ impl<V: Send + Sync + 'static> Cache<V> {
         L: Future<Output = Result<Option<V>, StoreError>> + Send + 'static,
     {
         let store = &self.0;
+        // Small where the value is here: whatever else it takes is on the heap.
+        let load = || -> Loader<V> { Box::new(|| Box::pin(load())) };
         if Unit::is_current() {
             store.counters.bypasses.add();
-            return store.load(load).await;
+            return store.load(load()).await;
         }
         // Before the entry is looked at: see `Shared::is_trusted`.
         if !store.caches.is_trusted() {
-            return store.find_or_load(key, &store.joinable_unproved(), load).await;
+            let joinable = store.joinable_unproved();
+            return Box::pin(store.find_or_load(key, &joinable, load())).await;
         }
         let now = store.caches.clock.monotonic();
         match store.near.find(key, &store.caches.fences, now) {
@@ -53,29 +56,28 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 }
                 Ok(value)
             }
-            Found::Stale(value, stamp, late) => self.renew(key, (value, stamp), late, load).await,
-            Found::Nothing => store.find_or_load(key, &Joinable::Legal, load).await,
+            Found::Stale(value, stamp, late) => {
+                Box::pin(self.renew(key, (value, stamp), late, load())).await
+            }
+            Found::Nothing => Box::pin(store.find_or_load(key, &Joinable::Legal, load())).await,
         }
     }
 
     /// Serves a value after the end of its life, where the cache may.
-    async fn renew<F, L>(
+    async fn renew(
         &self,
         key: &str,
         (value, stamp): (Known<V>, Stamp),
         late: Duration,
-        load: F,
-    ) -> Result<Known<V>, StoreError>
-    where
-        F: FnOnce() -> L + Send + 'static,
-        L: Future<Output = Result<Option<V>, StoreError>> + Send + 'static,
-    {
+        load: Loader<V>,
+    ) -> Result<Known<V>, StoreError> {
         let store = &self.0;
         if late < store.spec.stale_while_revalidate {
             let name = name::of_entry(store.spec.name, key);
             if let Boarding::Lead(leader) = store.board(key, &name, &Joinable::Legal) {
                 let (store, key) = (store.clone(), key.to_owned());
-                // Nobody waits for it, so nobody is told when it fails: the next caller tries again.
+                // Nobody waits for it, so nobody is told when it fails: the next caller tries
+                // again.
                 tokio::spawn(async move { store.lead(leader, &key, &name, load).await.map(drop) });
             }
             store.counters.stale.add();

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +28,10 @@ const JOINS_MAX: u32 = 3;
 /// command on the same database, or processes that share one and no Redis. Taste: as long as nobody
 /// would call old, and long enough for a key that is asked for all the time.
 const ALONE_MAX: Duration = Duration::from_secs(1);
+
+/// Reads a value where it is true.
+pub(super) type Loader<V> = Box<dyn FnOnce() -> Loading<V> + Send>;
+type Loading<V> = Pin<Box<dyn Future<Output = Result<Option<V>, StoreError>> + Send>>;
 
 /// One cache.
 pub(super) struct Store<V> {
@@ -86,11 +91,7 @@ impl<V: Send + Sync + 'static> Store<V> {
     }
 
     /// Asks the loader, and nobody else.
-    pub(super) async fn load<F, L>(&self, load: F) -> Result<Known<V>, StoreError>
-    where
-        F: FnOnce() -> L,
-        L: Future<Output = Result<Option<V>, StoreError>>,
-    {
+    pub(super) async fn load(&self, load: Loader<V>) -> Result<Known<V>, StoreError> {
         self.counters.loads.add();
         let loaded = load().await;
         if loaded.is_err() {
@@ -100,16 +101,12 @@ impl<V: Send + Sync + 'static> Store<V> {
     }
 
     /// Joins whoever gets the value, or gets it.
-    pub(super) async fn find_or_load<F, L>(
+    pub(super) async fn find_or_load(
         &self,
         key: &str,
         joinable: &Joinable,
-        load: F,
-    ) -> Result<Known<V>, StoreError>
-    where
-        F: FnOnce() -> L,
-        L: Future<Output = Result<Option<V>, StoreError>>,
-    {
+        load: Loader<V>,
+    ) -> Result<Known<V>, StoreError> {
         let name = name::of_entry(self.spec.name, key);
         let deadline = self.wait_until();
         let mut joins = 0;
@@ -142,17 +139,13 @@ impl<V: Send + Sync + 'static> Store<V> {
     }
 
     /// Gets the value for all who wait.
-    pub(super) async fn lead<F, L>(
+    pub(super) async fn lead(
         &self,
         leader: Lead<V>,
         key: &str,
         name: &str,
-        load: F,
-    ) -> Result<Known<V>, StoreError>
-    where
-        F: FnOnce() -> L,
-        L: Future<Output = Result<Option<V>, StoreError>>,
-    {
+        load: Loader<V>,
+    ) -> Result<Known<V>, StoreError> {
         let outcome = self.fetch(leader.stamp, key, name, load).await;
         let is_out_of_time = Work::time_left() == Some(Duration::ZERO);
         if outcome.is_ok() || !is_out_of_time {
@@ -161,11 +154,7 @@ impl<V: Send + Sync + 'static> Store<V> {
         Ok(outcome?.value)
     }
 
-    async fn fetch<F, L>(&self, stamp: Stamp, key: &str, name: &str, load: F) -> Outcome<V>
-    where
-        F: FnOnce() -> L,
-        L: Future<Output = Result<Option<V>, StoreError>>,
-    {
+    async fn fetch(&self, stamp: Stamp, key: &str, name: &str, load: Loader<V>) -> Outcome<V> {
         if !self.caches.is_trusted() || self.caches.fences.is_closed(&stamp) {
             return self.load_only(stamp, load).await;
         }
@@ -180,11 +169,7 @@ impl<V: Send + Sync + 'static> Store<V> {
     }
 
     /// Loads what must not be kept.
-    pub(super) async fn load_only<F, L>(&self, stamp: Stamp, load: F) -> Outcome<V>
-    where
-        F: FnOnce() -> L,
-        L: Future<Output = Result<Option<V>, StoreError>>,
-    {
+    pub(super) async fn load_only(&self, stamp: Stamp, load: Loader<V>) -> Outcome<V> {
         self.counters.bypasses.add();
         Ok(self.landing(stamp, self.load(load).await?))
     }

@@ -16,8 +16,8 @@ const OVERHEAD: u64 = 160;
 /// What is expected of a value, to size the tables.
 const ENTRY_BYTES: u64 = 512;
 
-/// A bounded map from keys to values that were read. Which entry goes first is the engine's business;
-/// whether one may be served is decided here.
+/// A bounded map from keys to values that were read. Which entry goes first is the engine's
+/// business; whether one may be served is decided here.
 pub(super) struct Near<V> {
     entries: Cache<Box<str>, Entry<V>, Weigh, RandomState>,
     /// How long an entry is of use after the end of its life.

@@ -25,14 +25,14 @@ pub struct CacheSpec<V> {
     /// What else invalidates a value, beside the write of its key: seven tags at most. A value with
     /// more is not kept. Default: nothing.
     pub tags: fn(&V) -> Vec<Tag>,
-    /// How long after its `ttl` a value is still served while somebody reads it anew. Never after an
-    /// invalidation. Default zero.
+    /// How long after its `ttl` a value is still served while somebody reads it anew. Never after
+    /// an invalidation. Default zero.
     pub stale_while_revalidate: Duration,
     /// How long after its `ttl` a value is still served when it cannot be read anew. Never after an
     /// invalidation. Default zero.
     pub stale_if_error: Duration,
-    /// How long a caller waits for somebody else's load, at most; and never longer than half of what
-    /// is left of its [`Work`](mainstay_core::Work). Then it loads for itself. Default 1 s.
+    /// How long a caller waits for somebody else's load, at most; and never longer than half of
+    /// what is left of its [`Work`](mainstay_core::Work). Then it loads for itself. Default 1 s.
     pub wait_max: Duration,
     /// A larger value is not shared through Redis, in bytes of JSON. Default 64 KiB.
     pub shared_max: usize,

@@ -51,11 +51,12 @@ impl Caches {
     /// Runs a write and invalidates what it changes, in every process, before it returns.
     ///
     /// When it has returned, no process serves what was there before for longer than the bound
-    /// ([`CachesOptions::staleness`](super::CachesOptions)), and this one does not at all. An error,
-    /// a dropped future or the end of the process leaves open what was written: nothing of the scope
-    /// is kept for [`CachesOptions::write_max`](super::CachesOptions) then.
+    /// ([`CachesOptions::staleness`](super::CachesOptions)), and this one does not at all. An
+    /// error, a dropped future or the end of the process leaves open what was written: nothing of
+    /// the scope is kept for [`CachesOptions::write_max`](super::CachesOptions) then.
     ///
-    /// Within a unit of work nothing is written until the unit is; the names stay closed until then.
+    /// Within a unit of work nothing is written until the unit is; the names stay closed until
+    /// then.
     ///
     /// Fails with [`StoreError::Unavailable`], before `commit` is polled, where the scope refuses
     /// and Redis does not answer.
@@ -80,7 +81,6 @@ struct Intent {
     caches: Arc<Inner>,
     names: Vec<String>,
     token: String,
-    is_announced: bool,
     closed: Closed,
 }
 
@@ -94,14 +94,12 @@ impl Intent {
             caches: caches.clone(),
             names,
             token: format!("{:032x}", fastrand::u128(..)),
-            is_announced: false,
         };
         if let Some(shared) = &caches.shared {
             let mut told = shared.announce(&intent.names, &intent.token).await;
             if told.is_err() && shared.comes_back().await {
                 told = shared.announce(&intent.names, &intent.token).await;
             }
-            intent.is_announced = told.is_ok();
             if let Err(failure) = told
                 && on_outage == OnOutage::Refuse
             {
@@ -126,10 +124,7 @@ impl Intent {
         }
         let (names, closed) = (mem::take(&mut self.names), mem::take(&mut self.closed));
         let paid = shared.owe(Owed { names, closed });
-        // What was announced is kept by nobody for longer than the commit took.
-        if !self.is_announced {
-            shared.until_harmless(paid).await;
-        }
+        shared.until_harmless(paid).await;
     }
 }
 
@@ -141,19 +136,29 @@ impl Drop for Intent {
 
 /// Names that this process keeps nothing of. Opened when it is dropped.
 #[derive(Default)]
-pub(super) struct Closed(Option<(Arc<Fences>, Vec<Fence>)>);
+pub(super) struct Closed(Option<(Arc<Fences>, What)>);
+
+enum What {
+    Names(Vec<Fence>),
+    Everything,
+}
 
 impl Closed {
-    fn new(fences: &Arc<Fences>, names: &[String]) -> Self {
+    pub(super) fn new(fences: &Arc<Fences>, names: &[String]) -> Self {
         let closed: Vec<_> = names.iter().map(|name| fences.of(name)).collect();
         for fence in &closed {
             fences.close(*fence);
         }
-        Self(Some((fences.clone(), closed)))
+        Self(Some((fences.clone(), What::Names(closed))))
+    }
+
+    pub(super) fn everything(fences: &Arc<Fences>) -> Self {
+        fences.close_all();
+        Self(Some((fences.clone(), What::Everything)))
     }
 
     fn raise(&self) {
-        if let Some((fences, closed)) = &self.0 {
+        if let Some((fences, What::Names(closed))) = &self.0 {
             for fence in closed {
                 fences.raise(*fence);
             }
@@ -178,10 +183,14 @@ impl Closed {
 
 impl Drop for Closed {
     fn drop(&mut self) {
-        if let Some((fences, closed)) = self.0.take() {
-            for fence in closed {
-                fences.open(fence);
+        match self.0.take() {
+            Some((fences, What::Names(closed))) => {
+                for fence in closed {
+                    fences.open(fence);
+                }
             }
+            Some((fences, What::Everything)) => fences.open_all(),
+            None => {}
         }
     }
 }

@@ -84,8 +84,8 @@ impl Drop for Ticket {
 const GIVE_UP_PAUSE_MIN: Duration = Duration::from_millis(50);
 const GIVE_UP_PAUSE_MAX: Duration = Duration::from_millis(6400);
 
-/// Gives a claim up although the database may be busy just now, or still about to make it: who waits
-/// for it would wait for the end of the lease.
+/// Gives a claim up although the database may be busy just now, or still about to make it: who
+/// waits for it would wait for the end of the lease.
 async fn give_up_in_the_end(database: Database, values: Vec<Value>, outcome: Outcome) {
     let mut pause = GIVE_UP_PAUSE_MIN;
     loop {

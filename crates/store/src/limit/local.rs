@@ -1,25 +1,17 @@
-//! The limiter of one process: rings by policy and key, in shards, with bounded memory.
+//! The limiter of one process: rings by policy and key, with bounded memory.
 
 use std::{
-    collections::HashMap,
-    fmt,
-    hash::BuildHasher,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    array, fmt,
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
-use foldhash::quality::RandomState;
-use indexmap::IndexMap;
-use mainstay_core::{Clock, Decision, Limiter, Policy, Verdict};
+use mainstay_core::{CHARGES_MAX, Charge, Clock, Decision, Limiter, Outcome, Standing, Verdict};
 
-use super::ring::{Grid, Ring};
-
-/// Shards: with two requests in flight on each of 16 cores, two seldom meet.
-const SHARDS_MAX: usize = 64;
-
-/// Entries looked at for each new key. Any number above 1 outruns the arrivals; 4 finds room soon
-/// after a burst and costs some 20 ns.
-const SWEPT_PER_INSERT: usize = 4;
+use super::{
+    ring::{Grid, Ring},
+    table::{self, Identity, Shard, Table},
+};
 
 /// Bounds of a [`LocalLimiter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,33 +34,45 @@ impl Default for LocalLimiterOptions {
 /// shard. They may be refused early; no key ever gets more than its quota.
 pub struct LocalLimiter {
     clock: Arc<dyn Clock>,
-    /// Random for each process: nobody outside can choose keys that meet in one shard. The
-    /// standard library's hasher would take as long as the rest of the decision.
-    random: RandomState,
-    shards: Box<[Mutex<Shard>]>,
-    keys_per_shard: usize,
+    table: Table<Entry>,
 }
 
-/// A policy by its fingerprint, a key as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Identity {
-    policy: u64,
-    /// Two halves: a `u128` would be aligned to 16 bytes and waste eight in every entry.
-    key: [u64; 2],
-}
-
+#[derive(Clone)]
 struct Entry {
     ring: Ring,
     grid: Grid,
 }
 
-#[derive(Default)]
-struct Shard {
-    entries: IndexMap<Identity, Entry, RandomState>,
-    /// Where the next sweep goes on.
-    cursor: usize,
-    /// For keys that found no room, by policy.
-    overflow: HashMap<u64, Entry>,
+impl Entry {
+    fn new(grid: Grid) -> Self {
+        Self { ring: Ring::default(), grid }
+    }
+}
+
+impl table::Entry for Entry {
+    fn is_spent(&mut self, now: Duration) -> bool {
+        self.ring.is_spent(self.grid.moment(now))
+    }
+}
+
+/// A charge, and where it is kept.
+#[derive(Clone, Copy)]
+struct Request {
+    identity: Identity,
+    place: usize,
+    grid: Grid,
+    quota: u32,
+    cost: u32,
+}
+
+impl Request {
+    fn judge(&self, ring: &mut Ring, now: Duration) -> Standing {
+        ring.judge(self.grid, self.grid.moment(now), self.quota, self.cost)
+    }
+
+    fn decide(&self, ring: &mut Ring, now: Duration) -> Standing {
+        ring.decide(self.grid, self.grid.moment(now), self.quota, self.cost)
+    }
 }
 
 impl LocalLimiter {
@@ -79,18 +83,12 @@ impl LocalLimiter {
 
     /// A limiter that remembers at most `max_keys` keys, and at least one.
     pub fn with_options(clock: Arc<dyn Clock>, options: LocalLimiterOptions) -> Self {
-        let shards = SHARDS_MAX.min(options.max_keys.max(1));
-        Self {
-            clock,
-            random: RandomState::default(),
-            shards: (0..shards).map(|_| Mutex::default()).collect(),
-            keys_per_shard: (options.max_keys / shards).max(1),
-        }
+        Self { clock, table: Table::new(options.max_keys) }
     }
 
     /// How many keys are remembered now.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).entries.len()).sum()
+        self.table.len()
     }
 
     /// Whether no key is remembered.
@@ -98,93 +96,90 @@ impl LocalLimiter {
         self.len() == 0
     }
 
-    fn decide_now(&self, policy: &Policy, key: u128, cost: u32) -> Decision {
-        let fingerprint = self.random.hash_one((&policy.name, policy.quota, policy.window));
-        let identity = Identity { policy: fingerprint, key: [(key >> 64) as u64, key as u64] };
-        let grid = Grid::new(policy.window);
-        let place = self.random.hash_one(identity) as usize % self.shards.len();
-        let mut shard = lock(&self.shards[place]);
-        // Read under the lock: the shard's time never goes backwards.
-        let now = self.clock.monotonic();
-        if let Some(entry) = shard.entries.get_mut(&identity) {
-            return entry.ring.decide(grid, grid.moment(now), policy.quota, cost);
-        }
-        let request = Request { identity, grid, quota: policy.quota, cost, now };
-        shard.decide_unseen(&request, self.keys_per_shard)
-    }
-}
-
-/// Nothing under the lock panics, so a poisoned shard is still whole.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Request {
-    identity: Identity,
-    grid: Grid,
-    quota: u32,
-    cost: u32,
-    now: Duration,
-}
-
-impl Request {
-    fn decide(&self, ring: &mut Ring) -> Decision {
-        ring.decide(self.grid, self.grid.moment(self.now), self.quota, self.cost)
-    }
-}
-
-impl Shard {
-    fn decide_unseen(&mut self, request: &Request, keys_max: usize) -> Decision {
-        self.sweep(request.now);
-        if self.entries.len() >= keys_max {
-            return self.decide_in_overflow(request);
-        }
-        // The key may have been counted in the overflow before there was room: as nobody knows,
-        // all of it is taken to be this key's.
-        let overflow = self.overflow.get(&request.identity.policy);
-        let mut ring = overflow.map(|entry| entry.ring.clone()).unwrap_or_default();
-        let decision = request.decide(&mut ring);
-        if decision.admitted && request.cost > 0 {
-            self.entries.insert(request.identity, Entry { ring, grid: request.grid });
-        }
-        decision
-    }
-
-    fn decide_in_overflow(&mut self, request: &Request) -> Decision {
-        let new = || Entry { ring: Ring::default(), grid: request.grid };
-        let entry = self.overflow.entry(request.identity.policy).or_insert_with(new);
-        request.decide(&mut entry.ring)
-    }
-
-    /// Drops some keys that no longer count.
-    fn sweep(&mut self, now: Duration) {
-        for _ in 0..SWEPT_PER_INSERT.min(self.entries.len()) {
-            if self.cursor >= self.entries.len() {
-                self.cursor = 0;
-                self.overflow.retain(|_, entry| !entry.is_spent(now));
+    fn decide_now(&self, charges: &[Charge<'_>]) -> Decision {
+        match charges {
+            [] => Decision::of([]),
+            [charge] => {
+                let request = self.request(charge);
+                let mut shard = self.table.lock(request.place);
+                // Read under the lock: the shard's time never goes backwards.
+                let now = self.clock.monotonic();
+                Decision::of([decide(&mut shard, &request, now)])
             }
-            if self.entries[self.cursor].is_spent(now) {
-                // The last entry takes the place and is looked at next.
-                self.entries.swap_remove_index(self.cursor);
-                if self.entries.is_empty() {
-                    return;
-                }
-            } else {
-                self.cursor += 1;
-            }
+            several => self.decide_several(several),
         }
+    }
+
+    /// Judges and charges under the locks of all shards concerned, so that nobody sees a charge
+    /// that is taken back.
+    fn decide_several(&self, charges: &[Charge<'_>]) -> Decision {
+        let charges = &charges[..charges.len().min(CHARGES_MAX)];
+        // A last one that repeats the first fills the array, and is left out again.
+        let requests: [Request; CHARGES_MAX] =
+            array::from_fn(|n| self.request(charges.get(n).unwrap_or(&charges[0])));
+        let requests = &requests[..charges.len()];
+        let mut places = requests.iter().map(|request| request.place);
+        let mut places: [usize; CHARGES_MAX] = array::from_fn(|_| places.next().unwrap_or(0));
+        let places = &mut places[..requests.len()];
+        // One order for everybody, so that no two wait for each other.
+        places.sort_unstable();
+        let mut shards: [Option<MutexGuard<'_, Shard<Entry>>>; CHARGES_MAX] =
+            array::from_fn(|n| match n {
+                n if n >= places.len() || (n > 0 && places[n] == places[n - 1]) => None,
+                n => Some(self.table.lock(places[n])),
+            });
+        let mut in_shard = |request: &Request, act: Act| {
+            let first = places.iter().position(|place| *place == request.place);
+            let shard = first.and_then(|n| shards[n].as_deref_mut());
+            shard.map(|shard| act(shard, request, self.clock.monotonic()))
+        };
+        let judged = Decision::of(requests.iter().filter_map(|r| in_shard(r, judge)));
+        if !judged.is_admitted() {
+            return judged;
+        }
+        Decision::of(requests.iter().filter_map(|request| in_shard(request, decide)))
+    }
+
+    fn request(&self, charge: &Charge<'_>) -> Request {
+        let (identity, place) = self.table.find(charge);
+        let Charge { policy, cost, .. } = *charge;
+        Request { identity, place, grid: Grid::new(policy.window), quota: policy.quota, cost }
     }
 }
 
-impl Entry {
-    fn is_spent(&mut self, now: Duration) -> bool {
-        self.ring.is_spent(self.grid.moment(now))
+type Act = fn(&mut Shard<Entry>, &Request, Duration) -> Standing;
+
+/// Says what [`decide`] would, and charges nothing.
+fn judge(shard: &mut Shard<Entry>, request: &Request, now: Duration) -> Standing {
+    if let Some(entry) = shard.known(&request.identity) {
+        return request.judge(&mut entry.ring, now);
     }
+    let overflow = shard.overflow(request.identity.policy);
+    request.judge(&mut overflow.map(|entry| entry.ring.clone()).unwrap_or_default(), now)
+}
+
+fn decide(shard: &mut Shard<Entry>, request: &Request, now: Duration) -> Standing {
+    if let Some(entry) = shard.known(&request.identity) {
+        return request.decide(&mut entry.ring, now);
+    }
+    let policy = request.identity.policy;
+    if !shard.has_room(now) {
+        let entry = shard.overflow_or(policy, || Entry::new(request.grid));
+        return request.decide(&mut entry.ring, now);
+    }
+    // The key may have been counted in the overflow before there was room: as nobody knows, all of
+    // it is taken to be this key's.
+    let mut entry = shard.overflow(policy).cloned().unwrap_or_else(|| Entry::new(request.grid));
+    let standing = request.decide(&mut entry.ring, now);
+    if standing.outcome == Outcome::Admitted && request.cost > 0 {
+        shard.insert(request.identity, entry);
+    }
+    standing
 }
 
 impl Limiter for LocalLimiter {
-    fn decide<'a>(&'a self, policy: &'a Policy, key: u128, cost: u32) -> Verdict<'a> {
-        Verdict::Now(self.decide_now(policy, key, cost))
+    fn decide<'a>(&'a self, charges: &'a [Charge<'a>]) -> Verdict<'a> {
+        Verdict::Now(self.decide_now(charges))
     }
 }
 

@@ -1,6 +1,9 @@
-//! Rate limits kept in this process: the conservative ring, one for each policy and key.
+//! Rate limits: the conservative ring, one for each policy and key, in this process or in Redis.
 
+mod leased;
 mod local;
 mod ring;
+mod table;
 
+pub use self::leased::{LimiterCounts, SharedLimiter, SharedLimiterOptions};
 pub use self::local::{LocalLimiter, LocalLimiterOptions};

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use mainstay_core::Decision;
+use mainstay_core::{Outcome, Standing};
 
 /// Sub-buckets of a window. 60: a bucket counts up to 1/60 of the window longer than it must,
 /// which costs at most 1/61 of the quota; ten would cost 9 %.
@@ -29,6 +29,11 @@ impl Grid {
         Self { width_ns: nanoseconds(window).div_ceil(BUCKETS.into()).max(1) }
     }
 
+    /// The length of a sub-bucket.
+    pub(super) fn width(self) -> Duration {
+        Duration::from_nanos(self.width_ns)
+    }
+
     pub(super) fn moment(self, now: Duration) -> Moment {
         let now = nanoseconds(now);
         Moment { tick: (now / self.width_ns) as u32, into_ns: now % self.width_ns }
@@ -38,6 +43,13 @@ impl Grid {
     fn until_release(self, now: Moment, age: u32) -> Duration {
         let ticks = u64::from((BUCKETS + 1).saturating_sub(age));
         Duration::from_nanos((ticks * self.width_ns).saturating_sub(now.into_ns))
+    }
+}
+
+impl Moment {
+    /// The number of the sub-bucket.
+    pub(super) fn tick(self) -> u32 {
+        self.tick
     }
 }
 
@@ -67,24 +79,55 @@ pub(super) struct Ring {
 
 impl Ring {
     /// Decides at `now` and charges what is admitted.
-    pub(super) fn decide(&mut self, grid: Grid, now: Moment, quota: u32, cost: u32) -> Decision {
-        self.forget(now);
-        let admitted = self.total.checked_add(cost).is_some_and(|total| total <= quota);
-        if admitted && cost > 0 {
-            self.charge(now, cost);
+    pub(super) fn decide(&mut self, grid: Grid, now: Moment, quota: u32, cost: u32) -> Standing {
+        let judged = self.judge(grid, now, quota, cost);
+        if judged.outcome != Outcome::Admitted || cost == 0 {
+            return judged;
         }
+        self.charge(now, cost);
         let remaining = quota.saturating_sub(self.total);
-        let reset_after = match remaining {
-            0 => grid.until_release(now, now.tick.wrapping_sub(self.oldest().tick)),
-            _ => Duration::ZERO,
+        Standing { remaining, reset_after: self.reset_after(grid, now, quota), ..judged }
+    }
+
+    /// Says what [`decide`](Self::decide) would, and charges nothing.
+    pub(super) fn judge(&mut self, grid: Grid, now: Moment, quota: u32, cost: u32) -> Standing {
+        self.forget(now);
+        let remaining = quota.saturating_sub(self.total);
+        let (outcome, retry_after) = match cost.saturating_sub(remaining) {
+            0 => (Outcome::Admitted, Duration::ZERO),
+            missing => (Outcome::Refused, self.until_released(grid, now, missing)),
         };
-        Decision { admitted, remaining, reset_after }
+        let reset_after = self.reset_after(grid, now, quota);
+        Standing { outcome, remaining, reset_after, retry_after }
+    }
+
+    fn reset_after(&self, grid: Grid, now: Moment, quota: u32) -> Duration {
+        match quota.saturating_sub(self.total) {
+            0 => self.until_released(grid, now, self.total.saturating_sub(quota) + 1),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Until so many of the units have left the window, or all of them.
+    fn until_released(&self, grid: Grid, now: Moment, units: u32) -> Duration {
+        let mut released = 0_u32;
+        let enough = self.older.iter().find(|bucket| {
+            released = released.saturating_add(bucket.count);
+            released >= units
+        });
+        let bucket = enough.unwrap_or(&self.newest);
+        grid.until_release(now, now.tick.wrapping_sub(bucket.tick))
+    }
+
+    /// What counts now.
+    pub(super) fn total(&mut self, now: Moment) -> u32 {
+        self.forget(now);
+        self.total
     }
 
     /// Whether nothing counts any more.
     pub(super) fn is_spent(&mut self, now: Moment) -> bool {
-        self.forget(now);
-        self.total == 0
+        self.total(now) == 0
     }
 
     fn forget(&mut self, now: Moment) {
@@ -99,19 +142,25 @@ impl Ring {
         }
     }
 
-    fn charge(&mut self, now: Moment, cost: u32) {
+    /// Charges whatever the quota is.
+    pub(super) fn charge(&mut self, now: Moment, cost: u32) {
         if self.newest.tick != now.tick {
             if self.newest.count > 0 {
                 self.older.push_back(self.newest);
             }
             self.newest = Bucket { tick: now.tick, count: 0 };
         }
+        // Whoever charges beyond the quota may reach the end of the numbers.
+        let cost = cost.min(u32::MAX - self.total);
         self.newest.count += cost;
         self.total += cost;
     }
 
-    fn oldest(&self) -> Bucket {
-        self.older.front().copied().unwrap_or(self.newest)
+    /// Takes back what was charged last.
+    pub(super) fn uncharge(&mut self, cost: u32) {
+        let cost = cost.min(self.newest.count);
+        self.newest.count -= cost;
+        self.total -= cost;
     }
 }
 
@@ -124,8 +173,9 @@ mod tests {
     fn at(seconds: f64, ring: &mut Ring, cost: u32) -> (bool, u32, f64) {
         let grid = Grid::new(WINDOW);
         let now = grid.moment(Duration::from_secs_f64(seconds));
-        let decision = ring.decide(grid, now, 3, cost);
-        (decision.admitted, decision.remaining, decision.reset_after.as_secs_f64())
+        let standing = ring.decide(grid, now, 3, cost);
+        let admitted = standing.outcome == Outcome::Admitted;
+        (admitted, standing.remaining, standing.reset_after.as_secs_f64())
     }
 
     #[test]
@@ -151,6 +201,19 @@ mod tests {
     }
 
     #[test]
+    fn a_cost_waits_until_as_much_is_released() {
+        let grid = Grid::new(WINDOW);
+        let mut ring = Ring::default();
+        for seconds in [0.0, 10.0, 20.0] {
+            at(seconds, &mut ring, 1);
+        }
+        for (cost, seconds) in [(1, 31.0), (2, 41.0), (3, 51.0), (4, 51.0)] {
+            let standing = ring.judge(grid, grid.moment(Duration::from_secs(30)), 3, cost);
+            assert_eq!(standing.retry_after, Duration::from_secs_f64(seconds), "{cost}");
+        }
+    }
+
+    #[test]
     fn asking_for_nothing_is_free() {
         let mut ring = Ring::default();
         assert_eq!(at(5.0, &mut ring, 0), (true, 3, 0.0));
@@ -164,7 +227,7 @@ mod tests {
         let mut ring = Ring::default();
         let last = Moment { tick: u32::MAX, into_ns: 0 };
         let next = Moment { tick: 0, into_ns: 0 };
-        assert!(ring.decide(grid, last, 1, 1).admitted);
-        assert!(!ring.decide(grid, next, 1, 1).admitted);
+        assert_eq!(ring.decide(grid, last, 1, 1).outcome, Outcome::Admitted);
+        assert_eq!(ring.decide(grid, next, 1, 1).outcome, Outcome::Refused);
     }
 }

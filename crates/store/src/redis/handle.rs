@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     RedisDiagnosis, RedisFailure, RedisUrl,
+    address::Topology,
     connection::{Connection, Primary},
     diagnosis,
     link::{Link, Purpose},
@@ -62,6 +63,11 @@ impl Redis {
     /// Every server that takes writes: one, or the primaries of a cluster.
     pub(crate) async fn primaries(&self) -> Result<Vec<Primary>, RedisFailure> {
         Primary::all(&self.0.url, self.0.options.connect_timeout).await
+    }
+
+    /// Whether there are several servers, each with a clock of its own.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.0.url.topology, Topology::Cluster(_))
     }
 
     pub(crate) fn options(&self) -> &RedisOptions {

@@ -2,8 +2,8 @@
 //!
 //! The breaker is the absence of a connection. A question that is not answered in time, or whose
 //! connection is lost, takes the connection away from everybody; from then on nobody waits: each
-//! question fails at once, until one task ([`repair`](super::repair)) has had an answer. That task is
-//! the single probe.
+//! question fails at once, until one task ([`repair`](super::repair)) has had an answer. That task
+//! is the single probe.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, ScriptInvocation};
+use redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{Redis, RedisFailure, connection::Connection, repair};
@@ -84,15 +84,6 @@ impl Link {
         self.judge(generation, cmd.query_async(&mut connection)).await
     }
 
-    /// Asks several in one round trip.
-    pub(crate) async fn pipeline<T: FromRedisValue>(
-        &self,
-        pipeline: &Pipeline,
-    ) -> Result<T, RedisFailure> {
-        let (mut connection, generation) = self.0.shared.connected()?;
-        self.judge(generation, pipeline.query_async(&mut connection)).await
-    }
-
     /// Runs a script by its hash; loads it where the server does not have it.
     pub(crate) async fn script<T: FromRedisValue>(
         &self,
@@ -105,11 +96,6 @@ impl Link {
     /// Whether there is a connection now.
     pub(crate) fn is_up(&self) -> bool {
         *self.0.shared.is_up.borrow()
-    }
-
-    /// Which connection there is, or was last: an answer of another one may be of another server.
-    pub(crate) fn generation(&self) -> u64 {
-        self.0.shared.state().generation
     }
 
     /// Waits for a connection, so long at most. Tells whether there is one.

@@ -1,5 +1,5 @@
-//! Redis or Valkey: what processes of a service share. Everything works without it, each process for
-//! itself.
+//! Redis or Valkey: what processes of a service share. Everything works without it, each process
+//! for itself.
 //!
 //! No type of the driver appears in a public signature.
 
@@ -12,7 +12,7 @@ mod link;
 mod repair;
 
 pub use address::{RedisUrl, RedisUrlError};
-pub(crate) use connection::{Primary, PushReceiver};
+pub(crate) use connection::PushReceiver;
 pub use diagnosis::RedisDiagnosis;
 pub(crate) use failure::RedisFailure;
 pub use handle::{Redis, RedisOptions};

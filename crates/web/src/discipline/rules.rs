@@ -1,11 +1,10 @@
 //! What counts as decided, column by column.
 
 use axum::http::Method;
-use mainstay_core::OutageMode;
 
 use super::{Cell, Column, Subject, errors, inputs};
 use crate::{
-    endpoint::{Access, Cache, DeadlineDecision, Limit, LimitDecision, Repeat, SettledLimit},
+    endpoint::{Access, Cache, DeadlineDecision, LimitDecision, Repeat},
     openapi::{bytes, short},
 };
 
@@ -75,41 +74,39 @@ fn exposure(subject: &Subject<'_>) -> Option<&'static str> {
 }
 
 fn limit(subject: &Subject<'_>) -> Cell {
-    let quota = match &subject.endpoint.limit {
-        SettledLimit::Unlimited(reason) => {
-            return Cell::because("none", reason, ".unlimited(\"why\")");
-        }
-        SettledLimit::Limited { key, policy, .. } => {
-            format!("{}/{} per {key:?}", policy.quota, short(policy.window)).to_lowercase()
-        }
+    let limits = match subject.endpoint.limits.label() {
+        Ok(limits) => limits,
+        Err(reason) => return Cell::because("none", reason, ".unlimited(\"why\")"),
     };
     match subject.endpoint.decisions.limit {
         LimitDecision::Default => {
-            Cell::of(format!("{quota} (default)")).but(exposure(subject).map(|why| {
+            Cell::of(format!("{limits} (default)")).but(exposure(subject).map(|why| {
                 format!(
                     "{why}, so the default limit is not enough; write \
                      .limit(Limit::per_client(…).on_outage(…)) or .unlimited(\"why\")"
                 )
             }))
         }
-        _ => Cell::of(quota),
+        _ => Cell::of(limits),
     }
 }
 
 fn outage(subject: &Subject<'_>) -> Cell {
-    match subject.endpoint.decisions.limit {
-        LimitDecision::Unlimited(_) => Cell::of("-"),
-        LimitDecision::Default => Cell::of("local (default)"),
-        LimitDecision::Own(Limit { outage: Some(mode), .. }) => Cell::of(match mode {
-            OutageMode::Local => "local",
-            OutageMode::Closed => "closed",
-            OutageMode::Open => "open",
-        }),
-        LimitDecision::Own(_) => Cell::undecided(
+    let limits = match &subject.endpoint.decisions.limit {
+        LimitDecision::Unlimited(_) => return Cell::of("-"),
+        LimitDecision::Default => return Cell::of("local (default)"),
+        LimitDecision::Own(limits) => limits,
+    };
+    if limits.iter().any(|limit| limit.outage.is_none()) {
+        return Cell::undecided(
             "its limit does not say what happens when nobody can count; write \
              .on_outage(OutageMode::Closed), OutageMode::Local or OutageMode::Open on the limit",
-        ),
+        );
     }
+    let mut modes: Vec<&str> =
+        subject.endpoint.limits.told().map(|limit| limit.policy.outage.as_str()).collect();
+    modes.dedup();
+    Cell::of(modes.join(" and "))
 }
 
 fn deadline(subject: &Subject<'_>) -> Cell {

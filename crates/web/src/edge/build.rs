@@ -8,15 +8,14 @@ use std::{
 };
 
 use axum::http::{HeaderValue, Method};
-use mainstay_core::{Code, Location, OutageMode, Policy as LimitPolicy};
+use mainstay_core::{Code, Location};
 
-use super::{Edge, EdgeOptions, EdgeParts, Resource, finish, idempotency_key::IdempotencyKey, raw};
+use super::{
+    Edge, EdgeOptions, EdgeParts, Resource, finish, idempotency_key::IdempotencyKey, limits, raw,
+};
 use crate::{
     codes,
-    endpoint::{
-        Access, Cache, DeadlineDecision, Draft, Limit, LimitDecision, LimitKey, Operation, Repeat,
-        Routes, Serve, Settled, SettledLimit,
-    },
+    endpoint::{Access, Cache, DeadlineDecision, Draft, Operation, Repeat, Routes, Serve, Settled},
     extract::Transport,
     openapi::{Document, Schemas},
 };
@@ -99,7 +98,6 @@ impl EdgeBuilder {
             return Err(BuildErrors(mistakes));
         }
         let standing = finish::standing_headers(options.transport_security.as_ref());
-        let default_limit = default_limit(&options);
         Ok(Edge {
             options,
             parts,
@@ -108,7 +106,6 @@ impl EdgeBuilder {
             endpoints,
             document,
             standing,
-            default_limit,
             breaches: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
         })
@@ -142,7 +139,7 @@ impl Settling<'_> {
         codes.sort_unstable();
         codes.dedup();
         Settled {
-            limit: self.settle_limit(module, &draft),
+            limits: limits::settle(self.options, module, &draft),
             deadline: match draft.decisions.deadline {
                 DeadlineDecision::Default => Ok(self.options.deadline),
                 DeadlineDecision::Own(deadline) => Ok(deadline),
@@ -181,9 +178,7 @@ impl Settling<'_> {
             // Also without a deadline of the route's own: the caller may name one.
             codes::DEADLINE_EXCEEDED,
         ]);
-        if !matches!(draft.decisions.limit, LimitDecision::Unlimited(_)) {
-            codes.push(codes::RATE_LIMITED);
-        }
+        codes.extend(limits::codes(&draft.decisions.limit));
         if self.options.transport == Transport::Cookie && draft.method != Method::GET {
             codes.push(codes::CROSS_SITE_REQUEST);
         }
@@ -199,16 +194,6 @@ impl Settling<'_> {
         }
     }
 
-    fn settle_limit(&self, module: &'static str, draft: &Draft) -> SettledLimit {
-        match draft.decisions.limit {
-            LimitDecision::Unlimited(reason) => SettledLimit::Unlimited(reason),
-            LimitDecision::Default => default_limit(self.options),
-            LimitDecision::Own(limit) => {
-                limited(self.options, format!("{module}.{}", draft.name), limit)
-            }
-        }
-    }
-
     /// Finds contradictions between the decisions, the handler and the path.
     fn judge(&mut self, module: &str, draft: &Draft, operation: &Operation, names: &[String]) {
         let mut wrong = operation.mistakes.clone();
@@ -221,16 +206,7 @@ impl Settling<'_> {
         if public && draft.decisions.scope.is_some() {
             wrong.push("a public endpoint opens without any scope".into());
         }
-        if let LimitDecision::Own(limit) = &draft.decisions.limit {
-            let seconds = limit.window.as_secs();
-            if public && limit.key == LimitKey::Principal {
-                wrong.push("a public endpoint has no principal: use `Limit::per_client`".into());
-            }
-            if limit.quota == 0 || !(1..=86_400).contains(&seconds) {
-                wrong
-                    .push("a limit needs a quota of at least 1 and a window of 1 s to 24 h".into());
-            }
-        }
+        wrong.extend(limits::judge(draft));
         if draft.method == Method::GET && operation.body.is_some() {
             wrong.push("a GET has no body: take the input as `Query`".into());
         }
@@ -325,22 +301,6 @@ fn judge_by_key(draft: &Draft, operation: &Operation, has_store: bool) -> Option
         );
     }
     (!has_store).then_some("nobody keeps answers here: set `EdgeParts::idempotency`")
-}
-
-/// The limit of endpoints that name none.
-fn default_limit(options: &EdgeOptions) -> SettledLimit {
-    let limit = Limit::per_client(options.limit_quota, options.limit_window);
-    limited(options, "default".to_owned(), limit)
-}
-
-fn limited(options: &EdgeOptions, name: String, limit: Limit) -> SettledLimit {
-    let quota = limit.quota.max(1).saturating_mul(options.limit_multiplier);
-    let seconds = limit.window.as_secs();
-    let header = HeaderValue::try_from(format!("\"{name}\";q={quota};w={seconds}"))
-        .unwrap_or_else(|_| HeaderValue::from_static(""));
-    let outage = limit.outage.unwrap_or(OutageMode::Local);
-    let policy = LimitPolicy { name, quota, window: limit.window, outage };
-    SettledLimit::Limited { key: limit.key, policy, header }
 }
 
 /// Every method the path answers, those answered by the edge included.

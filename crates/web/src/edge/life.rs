@@ -24,7 +24,7 @@ use super::{
 use crate::{
     codes,
     context::{CURRENT, Context},
-    endpoint::{Access, LimitKey, Settled},
+    endpoint::{Access, Settled, SettledLimits},
     extract::Transport,
     respond::Problem,
     security,
@@ -105,7 +105,9 @@ impl Edge {
         context: &Context,
     ) -> Result<Response, Problem> {
         let endpoint = &context.endpoint;
-        self.charge(endpoint, LimitKey::Client, line, context).await?;
+        if let SettledLimits::Limited { on_arrival, .. } = &endpoint.limits {
+            self.charge(on_arrival, request.headers(), line, context).await?;
+        }
         let credential = match (&endpoint.access, context.transport) {
             // Nobody asks for it.
             (Access::Public, Transport::Bearer) => Credential::Absent,
@@ -117,7 +119,9 @@ impl Edge {
         if let Access::Allow(policy) = &endpoint.access {
             let caller = self.authenticate(credential).await?;
             let caller = context.caller.get_or_init(|| caller);
-            self.charge(endpoint, LimitKey::Principal, line, context).await?;
+            if let SettledLimits::Limited { signed_in, .. } = &endpoint.limits {
+                self.charge(signed_in, request.headers(), line, context).await?;
+            }
             let path = context.path_params(request.uri().path());
             if !policy.permits(caller, path) || !caller.scopes.permit(endpoint.scope) {
                 return Err(Problem::new(codes::FORBIDDEN));

@@ -1,21 +1,22 @@
 //! The rate limit as a step of the request life.
 
-use std::time::Duration;
+use std::{array, time::Duration};
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
-use mainstay_core::{Decision, Verdict};
+use mainstay_core::{CHARGES_MAX, Charge, Decision, Outcome, Standing, Verdict};
+use sha2::{Digest, Sha256};
 
 use super::{Edge, address, line::Line};
 use crate::{
     codes,
     context::Context,
-    endpoint::{LimitKey, Settled, SettledLimit},
+    endpoint::{LimitKey, SettledLimit, Step},
     respond::Problem,
 };
 
-/// The quotes, both parameters, and two numbers of at most 20 digits.
-const STATE_BYTES_MAX: usize = 48;
+/// The quotes, both parameters, two numbers of at most 20 digits, and what divides two members.
+const STATE_BYTES_MAX: usize = 50;
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
 pub(super) struct RateHeaders {
@@ -24,56 +25,97 @@ pub(super) struct RateHeaders {
 }
 
 impl Edge {
-    /// Charges the endpoint's limit if it counts by `key`; refuses when the window is full.
+    /// Charges the limits of a step together, or refuses.
     pub(super) async fn charge(
         &self,
-        endpoint: &Settled,
-        key: LimitKey,
+        step: &Step,
+        headers: &HeaderMap,
         line: &mut Line<'_>,
         context: &Context,
     ) -> Result<(), Problem> {
-        let limit = match &endpoint.limit {
-            // Until the principal is known, guesses at credentials are counted by address.
-            SettledLimit::Limited { key: LimitKey::Principal, .. } if key == LimitKey::Client => {
-                &self.default_limit
-            }
-            limit => limit,
-        };
-        let SettledLimit::Limited { key: counted, policy, header } = limit else { return Ok(()) };
-        if *counted != key {
-            return Ok(());
-        }
-        let counted = match key {
-            LimitKey::Client => address::limit_key(context.client),
-            LimitKey::Principal => context.caller().map_or(0, |caller| caller.subject.0.as_u128()),
-        };
-        let decision = match self.parts.limiter.decide(policy, counted, 1) {
+        let Some(first) = step.limits.first() else { return Ok(()) };
+        // An array, so that nothing is allocated; what follows the last limit is left out again.
+        let charges: [Charge<'_>; CHARGES_MAX] = array::from_fn(|n| match step.limits.get(n) {
+            Some(limit) => charge(limit, key(limit.key, headers, context)),
+            None => charge(first, 0),
+        });
+        let charges = &charges[..step.limits.len()];
+        let decision = match self.parts.limiter.decide(charges) {
             Verdict::Now(decision) => decision,
             Verdict::Later(asking) => asking.await,
         };
-        line.rate =
-            Some(RateHeaders { policy: header.clone(), state: state(&policy.name, decision) });
-        if decision.admitted {
-            return Ok(());
+        let earlier = line.rate.take().map(|headers| headers.state);
+        let state = state(earlier.as_ref(), &step.limits, &decision);
+        line.rate = Some(RateHeaders { policy: step.header.clone(), state });
+        let wait = decision.retry_after.max(Duration::from_millis(1));
+        match decision.outcome {
+            Outcome::Admitted => Ok(()),
+            Outcome::Refused => Err(Problem::new(codes::RATE_LIMITED).with_retry_after(wait)),
+            Outcome::Uncounted => Err(Problem::new(codes::OVERLOADED)
+                .with_retry_after(wait)
+                .caused_by("the limiter cannot count, and the limit is closed then")),
         }
-        let wait = decision.reset_after.max(Duration::from_millis(1));
-        Err(Problem::new(codes::RATE_LIMITED).with_retry_after(wait))
     }
 }
 
-/// `"name";r=REMAINING`, and `;t=SECONDS` until more is released once nothing is left.
-fn state(name: &str, decision: Decision) -> HeaderValue {
-    let mut text = Vec::with_capacity(name.len() + STATE_BYTES_MAX);
+fn charge(limit: &SettledLimit, key: u128) -> Charge<'_> {
+    Charge { policy: &limit.policy, key, cost: limit.cost }
+}
+
+/// Whoever a request counts for.
+fn key(key: LimitKey, headers: &HeaderMap, context: &Context) -> u128 {
+    let caller = || context.caller();
+    match key {
+        LimitKey::Client => address::limit_key(context.client),
+        LimitKey::Header(name) => {
+            value_key(headers, name).unwrap_or_else(|| address::limit_key(context.client))
+        }
+        LimitKey::Principal => caller().map_or(0, |caller| caller.subject.0.as_u128()),
+        LimitKey::Credential => caller().map_or(0, |caller| caller.credential.as_u128()),
+    }
+}
+
+/// A value of any length as a key. A digest, so that nobody finds a value that is counted as
+/// somebody else's.
+fn value_key(headers: &HeaderMap, name: &str) -> Option<u128> {
+    let mut values = headers.get_all(name).iter().peekable();
+    values.peek()?;
+    let mut digest = Sha256::new();
+    for value in values {
+        // A value holds no line feed, so two values are never taken for one.
+        digest.update(value.as_bytes());
+        digest.update(b"\n");
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    digest.first_chunk().map(|half| u128::from_be_bytes(*half))
+}
+
+/// `"name";r=REMAINING` of each limit, and `;t=SECONDS` until more is released once nothing is
+/// left.
+fn state(earlier: Option<&HeaderValue>, limits: &[SettledLimit], all: &Decision) -> HeaderValue {
+    let earlier = earlier.map_or(&[] as &[u8], HeaderValue::as_bytes);
+    let names: usize = limits.iter().map(|limit| limit.policy.name.len()).sum();
+    let mut text = Vec::with_capacity(earlier.len() + names + STATE_BYTES_MAX * limits.len());
+    text.extend_from_slice(earlier);
+    for (limit, standing) in limits.iter().zip(all.standings()) {
+        if !text.is_empty() {
+            text.extend_from_slice(b", ");
+        }
+        member(&mut text, &limit.policy.name, standing);
+    }
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn member(text: &mut Vec<u8>, name: &str, standing: &Standing) {
     text.push(b'"');
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b"\";r=");
-    text.extend_from_slice(itoa::Buffer::new().format(decision.remaining).as_bytes());
-    if decision.remaining == 0 {
-        let wait = decision.reset_after;
+    text.extend_from_slice(itoa::Buffer::new().format(standing.remaining).as_bytes());
+    if standing.remaining == 0 {
+        let wait = standing.reset_after;
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         text.extend_from_slice(b";t=");
         text.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
     }
-    HeaderValue::from_maybe_shared(Bytes::from(text))
-        .unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -13,6 +13,7 @@ mod head;
 mod idempotency_key;
 mod life;
 mod limit;
+mod limits;
 mod line;
 mod once;
 mod options;
@@ -40,10 +41,7 @@ pub use options::{Breach, EdgeOptions, EdgeParts, ProblemObserver};
 pub use outcomes::Outcomes;
 pub use panic_guard::install_panic_hook;
 
-use crate::{
-    endpoint::{Settled, SettledLimit},
-    openapi::Document,
-};
+use crate::{endpoint::Settled, openapi::Document};
 
 /// Every endpoint of a service with the life of a request around it. Shared by all connections.
 pub struct Edge {
@@ -55,8 +53,6 @@ pub struct Edge {
     document: Document,
     /// What every answer carries; each starts as a copy of it.
     standing: HeaderMap,
-    /// Counts, by address, also whom an endpoint with a limit by principal does not know yet.
-    default_limit: SettledLimit,
     breaches: AtomicU64,
     /// Requests whose line has begun and not ended.
     in_flight: AtomicU64,

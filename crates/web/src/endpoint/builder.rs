@@ -28,8 +28,8 @@ pub struct Decided;
 pub(crate) enum LimitDecision {
     /// The service's default policy.
     Default,
-    /// One of its own.
-    Own(Limit),
+    /// Its own, at least one.
+    Own(Vec<Limit>),
     /// None, for a reason.
     Unlimited(&'static str),
 }
@@ -155,9 +155,13 @@ impl<S, A> Endpoint<S, A> {
         self
     }
 
-    /// Replaces the service's default limit.
+    /// Replaces the service's default limit. Called again it adds one, up to four: a request is
+    /// held against all of them.
     pub fn limit(mut self, limit: Limit) -> Self {
-        self.draft.decisions.limit = LimitDecision::Own(limit);
+        match &mut self.draft.decisions.limit {
+            LimitDecision::Own(limits) => limits.push(limit),
+            decision => *decision = LimitDecision::Own(vec![limit]),
+        }
         self
     }
 

@@ -14,9 +14,10 @@ pub use builder::{Decided, Endpoint, Undecided, delete, get, patch, post, put};
 pub use decision::{Cache, Repeat};
 pub use handler::{Describe, Handler, Respond};
 pub use limit::{Limit, LimitKey};
+pub(crate) use limit::{SettledLimit, SettledLimits, Step};
 pub use operation::{Operation, Parameter, RequestBody, ResponseSpec};
 pub use routes::{AccessDecided, Routes, TakesState};
 
 pub(crate) use builder::{DeadlineDecision, Draft, LimitDecision, Serve};
 pub(crate) use decision::Decisions;
-pub(crate) use routes::{Settled, SettledLimit};
+pub(crate) use routes::Settled;

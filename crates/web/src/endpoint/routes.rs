@@ -3,13 +3,13 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use axum::http::Method;
-use mainstay_core::{Code, Policy as LimitPolicy, ScopeName};
+use mainstay_core::{Code, ScopeName};
 
 use super::{
     access::Access,
     builder::{Decided, Draft, Endpoint, Serve},
     decision::{Decisions, Repeat},
-    limit::LimitKey,
+    limit::SettledLimits,
     operation::{Parameter, RequestBody, ResponseSpec},
 };
 
@@ -91,15 +91,6 @@ mod sealed {
     impl<S, A> Sealed for super::Endpoint<S, A> {}
 }
 
-/// The limit an endpoint ended up with.
-#[derive(Clone, Debug)]
-pub(crate) enum SettledLimit {
-    /// Counts under this policy; the header value is encoded once.
-    Limited { key: LimitKey, policy: LimitPolicy, header: axum::http::HeaderValue },
-    /// Counts nothing, for this reason.
-    Unlimited(&'static str),
-}
-
 /// An endpoint with nothing left to decide: what the edge, the documents and the tables read.
 pub(crate) struct Settled {
     pub(crate) method: Method,
@@ -113,7 +104,7 @@ pub(crate) struct Settled {
     pub(crate) access: Access,
     /// What a caller's credential has to be good for, unless it is good for everything.
     pub(crate) scope: Option<ScopeName>,
-    pub(crate) limit: SettledLimit,
+    pub(crate) limits: SettledLimits,
     /// `None` only for a reason the table shows.
     pub(crate) deadline: Result<Duration, &'static str>,
     pub(crate) body_bytes_max: usize,

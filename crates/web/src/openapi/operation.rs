@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::Code;
+use mainstay_core::{Code, Policy};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -61,14 +61,26 @@ pub(super) fn render(endpoint: &Settled, transport: Transport) -> Value {
     if let Some(scope) = endpoint.scope {
         operation["x-scope"] = json!(scope.0);
     }
-    if let SettledLimit::Limited { policy, .. } = &endpoint.limit {
-        operation["x-rate-limit"] = json!({
-            "policy": policy.name,
-            "quota": policy.quota,
-            "window_seconds": policy.window.as_secs(),
-        });
+    let limits: Vec<Value> = endpoint.limits.told().map(limit).collect();
+    if !limits.is_empty() {
+        operation["x-rate-limits"] = limits.into();
     }
     operation
+}
+
+fn limit(limit: &SettledLimit) -> Value {
+    let Policy { name, quota, window, outage } = &limit.policy;
+    let mut value = json!({
+        "policy": name,
+        "counts": limit.key.to_string(),
+        "quota": quota,
+        "window_seconds": window.as_secs(),
+        "on_outage": outage.as_str(),
+    });
+    if limit.cost != 1 {
+        value["cost"] = limit.cost.into();
+    }
+    value
 }
 
 /// Whether the edge may answer 304 for the endpoint.

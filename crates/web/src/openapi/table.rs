@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    Edge,
-    endpoint::{Settled, SettledLimit},
-};
+use crate::{Edge, endpoint::Settled};
 
 const HEADINGS: [&str; 8] =
     ["METHOD", "PATH", "MODULE", "ACCESS", "LIMIT", "DEADLINE", "BODY", "ERRORS"];
@@ -30,12 +27,7 @@ pub fn route_table(edge: &Edge) -> String {
 }
 
 fn row(endpoint: &Settled) -> [String; 8] {
-    let limit = match &endpoint.limit {
-        SettledLimit::Limited { key, policy, .. } => {
-            format!("{}/{} per {key:?}", policy.quota, short(policy.window)).to_lowercase()
-        }
-        SettledLimit::Unlimited(reason) => format!("none: {reason}"),
-    };
+    let limits = endpoint.limits.label().unwrap_or_else(|reason| format!("none: {reason}"));
     let deadline = match endpoint.deadline {
         Ok(deadline) => short(deadline),
         Err(reason) => format!("none: {reason}"),
@@ -47,7 +39,7 @@ fn row(endpoint: &Settled) -> [String; 8] {
         endpoint.path.to_owned(),
         endpoint.module.to_owned(),
         endpoint.raw.map_or_else(|| endpoint.access.label(), |reason| format!("raw: {reason}")),
-        limit,
+        limits,
         deadline,
         body.unwrap_or_else(|| "-".to_owned()),
         errors.join(" "),

@@ -87,22 +87,11 @@ fn build(routes: Routes<()>) -> Result<Edge, String> {
 #[test]
 fn every_contradiction_has_its_sentence() {
     let empty = || Routes::new("m", ());
-    let limited = |limit| empty().add(get("/a", nothing).public().limit(limit));
     for (routes, sentence) in [
         (
             empty().add(get("/a", signed_in).public()),
             "m: GET /a: the handler takes `SignedIn`, so say `.allow(…)` instead of `.public()`",
         ),
-        (
-            limited(Limit::per_principal(1, MINUTE)),
-            "m: GET /a: a public endpoint has no principal: use `Limit::per_client`",
-        ),
-        (
-            limited(Limit::per_client(0, MINUTE)),
-            "m: GET /a: a limit needs a quota of at least 1 and a window of 1 s to 24 h",
-        ),
-        (limited(Limit::per_client(1, Duration::from_millis(999))), "a window of 1 s to 24 h"),
-        (limited(Limit::per_client(1, MINUTE * 60 * 25)), "a window of 1 s to 24 h"),
         (
             empty().add(get("/a/{name}", by_id).public()),
             r#"m: GET /a/{name}: the path names ["name"], and the handler takes ["id"] by `Path`"#,
@@ -140,6 +129,61 @@ fn every_contradiction_has_its_sentence() {
         (
             empty().add(get("/a", own_problem).public()),
             "the schema `Problem` is the edge's own: rename the type",
+        ),
+    ] {
+        let mistakes = build(routes).expect_err(sentence);
+        assert!(mistakes.contains(sentence), "{sentence:?} is not in {mistakes}");
+    }
+}
+
+#[test]
+fn what_is_said_of_limits_is_held_against_the_rest() {
+    let empty = || Routes::new("m", ());
+    let limited = |limit| empty().add(get("/a", nothing).public().limit(limit));
+    for (routes, sentence) in [
+        (
+            limited(Limit::per_principal(1, MINUTE)),
+            "m: GET /a: a public endpoint has no principal: use `Limit::per_client`",
+        ),
+        (
+            limited(Limit::per_client(0, MINUTE)),
+            "m: GET /a: a limit needs a quota of at least 1 and a window of 1 s to 24 h",
+        ),
+        (limited(Limit::per_client(1, Duration::from_millis(999))), "a window of 1 s to 24 h"),
+        (limited(Limit::per_client(1, MINUTE * 60 * 25)), "a window of 1 s to 24 h"),
+        (
+            limited(Limit::per_client(5, MINUTE).cost(6)),
+            "m: GET /a: a request costs 6 of a quota of 5: it takes at least 1, and fits in",
+        ),
+        (limited(Limit::per_client(5, MINUTE).cost(0)), "a request costs 0 of a quota of 5"),
+        (
+            limited(Limit::per_credential(1, MINUTE)),
+            "m: GET /a: a public endpoint has no credential: use `Limit::per_client`",
+        ),
+        (
+            limited(Limit::per_header("x-tenant", 1, MINUTE)),
+            "m: GET /a: whoever calls chooses the value of `x-tenant`, and with it a new window: \
+             add a limit by client, `.limit(Limit::per_client(…))`",
+        ),
+        (
+            limited(Limit::per_header("X-Tenant", 1, MINUTE)),
+            "`X-Tenant` is not the name of a header in lower case",
+        ),
+        (
+            empty().add((1..=5).fold(get("/a", nothing).public(), |endpoint, n| {
+                endpoint.limit(Limit::per_client(n, MINUTE * n))
+            })),
+            "m: GET /a: a request is held against 4 limits at most, the one that counts clients \
+             included",
+        ),
+        (
+            empty().add(
+                get("/a", nothing)
+                    .public()
+                    .limit(Limit::per_client(1, MINUTE))
+                    .limit(Limit::per_client(2, MINUTE)),
+            ),
+            "m: GET /a: two limits count the same in the same window: keep the smaller",
         ),
     ] {
         let mistakes = build(routes).expect_err(sentence);

@@ -146,7 +146,10 @@ async fn a_principal_is_counted_wherever_it_comes_from_and_nobody_else_with_it()
     for status in [200, 200, 429] {
         let answer = bench.send(by("alice", get("/me"))).await;
         assert_eq!(answer.status, status);
-        assert_eq!(answer.header("ratelimit-policy"), Some("\"things.me\";q=2;w=60"));
+        assert_eq!(
+            answer.header("ratelimit-policy"),
+            Some("\"default\";q=600;w=60, \"things.me\";q=2;w=60")
+        );
     }
     let request = by("alice", get("/me")).body(Body::empty()).expect("a request");
     let elsewhere = Answer::read(bench.edge.handle(request, &peer([192, 0, 2, 8])).await).await;

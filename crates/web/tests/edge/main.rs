@@ -20,6 +20,7 @@ mod problems;
 mod raw;
 mod readiness;
 mod service;
+mod several_limits;
 mod shop;
 mod storms;
 mod wire;

@@ -2,14 +2,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use mainstay_core::{
-    Authenticator, BoxFault, Caller, CallerFuture, Clock, Code, Decision, Fault, Health,
-    HealthCheck, HealthFuture, Kind, Limiter, Policy, RequestLine, RequestLog, RoleName, ScopeName,
-    Scopes, Secret, Subject, Timestamp, Verdict,
+    Authenticator, BoxFault, Caller, CallerFuture, Charge, Clock, Code, Decision, Fault, Health,
+    HealthCheck, HealthFuture, Kind, Limiter, OutageMode, Outcome, RequestLine, RequestLog,
+    RoleName, ScopeName, Scopes, Secret, Standing, Subject, Timestamp, Verdict,
 };
 use uuid::Uuid;
 
@@ -48,6 +51,8 @@ impl Clock for FixedClock {
 #[derive(Default)]
 pub(crate) struct Quotas {
     counts: Mutex<HashMap<(String, u128), u32>>,
+    /// Whether it cannot count: then what is closed is refused, and the rest admitted.
+    pub(crate) blind: AtomicBool,
 }
 
 impl Quotas {
@@ -57,23 +62,45 @@ impl Quotas {
         counts.iter().filter(|((name, _), _)| name == policy).map(|(_, count)| count).sum()
     }
 
-    fn count(&self, policy: &Policy, key: u128, cost: u32) -> Decision {
+    /// How many keys it has seen under `policy`.
+    pub(crate) fn keys(&self, policy: &str) -> usize {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.keys().filter(|(name, _)| name == policy).count()
+    }
+
+    fn count(&self, charges: &[Charge<'_>]) -> Decision {
+        let blind = self.blind.load(Ordering::Relaxed);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry((policy.name.clone(), key)).or_default();
-        let admitted = *count + cost <= policy.quota;
-        if admitted {
-            *count += cost;
+        let mut stand = |charge: &Charge<'_>, charged: u32| {
+            let Charge { policy, key, cost } = *charge;
+            let count = counts.entry((policy.name.clone(), key)).or_default();
+            let outcome = match *count + cost - charged <= policy.quota {
+                _ if blind && policy.outage == OutageMode::Closed => Outcome::Uncounted,
+                true => Outcome::Admitted,
+                false => Outcome::Refused,
+            };
+            *count += charged;
+            let remaining = policy.quota - *count;
+            let reset_after = if remaining == 0 { RESET_AFTER } else { Duration::ZERO };
+            let retry_after = match outcome {
+                Outcome::Admitted => Duration::ZERO,
+                _ if policy.window > Duration::from_mins(1) => RESET_AFTER * 10,
+                _ => RESET_AFTER,
+            };
+            Standing { outcome, remaining, reset_after, retry_after }
+        };
+        let asked = Decision::of(charges.iter().map(|charge| stand(charge, 0)));
+        if !asked.is_admitted() {
+            return asked;
         }
-        let remaining = policy.quota - *count;
-        let reset_after = if remaining == 0 { RESET_AFTER } else { Duration::ZERO };
-        Decision { admitted, remaining, reset_after }
+        Decision::of(charges.iter().map(|charge| stand(charge, charge.cost)))
     }
 }
 
 impl Limiter for Quotas {
-    fn decide<'a>(&'a self, policy: &'a Policy, key: u128, cost: u32) -> Verdict<'a> {
-        let decision = self.count(policy, key, cost);
-        if policy.name.ends_with("later") {
+    fn decide<'a>(&'a self, charges: &'a [Charge<'a>]) -> Verdict<'a> {
+        let decision = self.count(charges);
+        if charges.iter().any(|charge| charge.policy.name.ends_with("later")) {
             return Verdict::Later(Box::pin(async move {
                 tokio::task::yield_now().await;
                 decision

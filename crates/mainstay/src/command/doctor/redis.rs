@@ -12,8 +12,8 @@ use crate::{
 
 const CHECK: &str = "redis";
 
-/// Below it a server has no RESP3 and no client tracking, without which caches are not told.
-const MAJOR_MIN: u32 = 6;
+/// What caches and limits are tested on. Valkey counts on from there.
+const MAJOR_MIN: u32 = 7;
 
 /// The share of its memory from which a server has no room for a burst. Taste.
 const MEMORY_WARNING: f64 = 0.8;
@@ -57,8 +57,8 @@ pub(super) fn findings(diagnosis: &RedisDiagnosis, command_timeout: Duration) ->
         findings.push(Finding::error(
             CHECK,
             format!("{server} {version} is too old"),
-            "caches are told of changes by client tracking, which came with version 6",
-            "use Redis 6 or later, or Valkey",
+            "caches and limits ask for what came with version 7",
+            "use Redis 7 or later, or Valkey",
         ));
     }
     if *round_trip * 5 > command_timeout {

@@ -141,8 +141,7 @@ async fn an_end_is_there_at_zero_before_it_comes() {
 
 #[tokio::test]
 async fn requests_from_many_threads_are_all_counted() {
-    let bench = Arc::new(bench());
-    let line = |bench: &Bench| bench.counted();
+    let bench = bench();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -156,5 +155,5 @@ async fn requests_from_many_threads_are_all_counted() {
         }
     });
     let expected = r#"{route="-",method="GET",status="404",code="ROUTE_NOT_FOUND"} 400"#;
-    assert_eq!(line(&bench), [expected]);
+    assert_eq!(bench.counted(), [expected]);
 }

@@ -1,13 +1,16 @@
 //! Writes that other processes have not been told of, because Redis did not answer.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::oneshot;
 
-use crate::cache::write::Closed;
+use crate::cache::{fences::Fences, write::Closed};
 
 /// Names that are remembered one by one. Beyond it everything is invalidated instead, which costs
-/// less than to tell them all.
+/// less than to tell them all, and no more memory however long an outage lasts.
 const NAMES_MAX: usize = 10_000;
 
 /// A write that is owed.
@@ -17,80 +20,83 @@ pub(in crate::cache) struct Owed {
     pub(in crate::cache) closed: Closed,
 }
 
-struct Debt {
-    owed: Owed,
-    /// Dropped when it is paid.
-    _paid: oneshot::Sender<()>,
+pub(super) struct Debts {
+    bill: Mutex<Bill>,
+    fences: Arc<Fences>,
 }
-
-#[derive(Default)]
-struct Book {
-    debts: Vec<Debt>,
-    names: usize,
-    is_overfull: bool,
-}
-
-pub(super) struct Debts(Mutex<Book>);
 
 /// What is to be paid at once.
+#[derive(Default)]
 pub(super) struct Bill {
-    debts: Vec<Debt>,
+    pub(super) names: HashSet<String>,
+    /// Each name once, or everything.
+    closed: Vec<Closed>,
+    /// Dropped when all is paid. Who waits gives up in the end.
+    waiting: Vec<oneshot::Sender<()>>,
     pub(super) is_everything: bool,
 }
 
 impl Debts {
-    pub(super) fn new() -> Self {
-        Self(Mutex::default())
+    pub(super) fn new(fences: Arc<Fences>) -> Self {
+        Self { bill: Mutex::default(), fences }
     }
 
     /// Takes a debt; the receiver ends when it has been paid.
     pub(super) fn add(&self, owed: Owed) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
-        let mut book = self.lock();
-        book.names += owed.names.len();
-        if book.names > NAMES_MAX {
-            book.is_overfull = true;
+        let mut bill = self.lock();
+        bill.waiting.retain(|waiting| !waiting.is_closed());
+        bill.waiting.push(sender);
+        let mut names = owed.names;
+        names.retain(|name| !bill.names.contains(name));
+        if bill.names.len() + names.len() > NAMES_MAX {
+            bill.end_everything(&self.fences);
+        } else if !bill.is_everything {
+            bill.closed.push(Closed::new(&self.fences, &names));
+            bill.names.extend(names);
         }
-        let mut debt = Debt { owed, _paid: sender };
-        if book.is_overfull {
-            debt.owed.names = Vec::new();
-        }
-        book.debts.push(debt);
+        // What is closed stays so by the bill.
+        owed.closed.open();
         receiver
     }
 
+    /// Names that are owed; all that there may be count as one.
     pub(super) fn len(&self) -> usize {
-        self.lock().debts.len()
+        let bill = self.lock();
+        bill.names.len() + usize::from(bill.is_everything)
     }
 
     /// Takes everything out; what could not be paid comes back by [`restore`](Self::restore).
     pub(super) fn take(&self) -> Option<Bill> {
-        let book = std::mem::take(&mut *self.lock());
-        let bill = Bill { debts: book.debts, is_everything: book.is_overfull };
-        (!bill.debts.is_empty()).then_some(bill)
+        let bill = std::mem::take(&mut *self.lock());
+        (!bill.closed.is_empty()).then_some(bill)
     }
 
     pub(super) fn restore(&self, bill: Bill) {
-        let mut book = self.lock();
-        book.is_overfull |= bill.is_everything;
-        book.names += bill.names().count();
-        book.debts.extend(bill.debts);
+        let mut current = self.lock();
+        let newer = std::mem::replace(&mut *current, bill);
+        let bill = &mut *current;
+        bill.waiting.extend(newer.waiting);
+        bill.names.extend(newer.names);
+        bill.closed.extend(newer.closed);
+        if newer.is_everything || bill.names.len() > NAMES_MAX {
+            bill.end_everything(&self.fences);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Bill> {
+        self.bill.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Bill {
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.debts.iter().flat_map(|debt| &debt.owed.names).map(String::as_str)
-    }
-
-    /// The others know: what was closed is open, and who waits goes on.
-    pub(super) fn settle(self) {
-        for debt in self.debts {
-            debt.owed.closed.open();
+    fn end_everything(&mut self, fences: &Arc<Fences>) {
+        if !self.is_everything {
+            self.is_everything = true;
+            let everything = Closed::everything(fences);
+            self.closed.clear();
+            self.closed.push(everything);
         }
+        self.names.clear();
     }
 }

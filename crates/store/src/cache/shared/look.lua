@@ -12,7 +12,7 @@ if state[1] == ARGV[1] and state[2] == run and left > 0 then
   if state[3] then return {'value', state[3], left, state[4]} end
   if state[5] then return {'busy'} end
 end
-redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'run', run, 'lease', ARGV[2])
+redis.call('HDEL', KEYS[2], 'value', 'tags')
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return {'load'}

@@ -1,8 +1,11 @@
 //! What is asked of Redis. What each script does is said above ([`super`]).
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use redis::{Script, Value, from_redis_value_ref};
 
 use super::{Shared, unique};
@@ -15,9 +18,13 @@ pub(super) const EPOCH: &str = "epoch";
 /// is kept which began before.
 const REMEMBERED: Duration = Duration::from_mins(1);
 
-/// How long somebody has the right to load a value for all. A process that dies holds the others up
-/// so long, or for as long as they wait.
-const RIGHT: Duration = Duration::from_secs(2);
+/// How long somebody has the right to load a value for all, at least: longer than most loads take.
+/// A process that dies holds the others up so long, or for as long as they wait.
+const RIGHT_MIN: Duration = Duration::from_secs(2);
+
+/// Names that are told of at once: what Redis does in a millisecond, so that none waits for its
+/// answer longer than a caller does.
+const AT_ONCE: usize = 64;
 
 macro_rules! scripts {
     ($($name:ident = $file:literal;)*) => {
@@ -66,7 +73,13 @@ struct Token {
 
 impl Shared {
     /// Asks for a value that was filled by `version` of its form, and for the right to load it.
-    pub(in crate::cache) async fn look(&self, name: &str, version: Option<u32>) -> Look {
+    /// Others may wait for that so long.
+    pub(in crate::cache) async fn look(
+        &self,
+        name: &str,
+        version: Option<u32>,
+        wait_max: Duration,
+    ) -> Look {
         let token = match (version, self.epoch()) {
             (None, _) => None,
             (Some(_), None) => return Look::Closed,
@@ -77,7 +90,9 @@ impl Shared {
         let mut call = LOOK.key(self.notice(name));
         call.key(self.state(name));
         match &token {
-            Some(shared) => call.arg(&shared.epoch).arg(&shared.token).arg(millis(RIGHT)),
+            Some(shared) => {
+                call.arg(&shared.epoch).arg(&shared.token).arg(millis(RIGHT_MIN.max(wait_max)))
+            }
             None => call.arg("").arg("").arg(0),
         };
         let Ok(answer) = self.link.script::<Vec<Value>>(&call).await else { return Look::Closed };
@@ -101,24 +116,27 @@ impl Shared {
         tags.iter().zip(found).all(|((_, id), found)| found.as_ref() == Some(id))
     }
 
-    /// The lives that tags are in, if none was written since a load began so long ago. Kept for
-    /// `ttl` at least.
+    /// The lives that tags are in, if none was written since a load began. Kept for `ttl` at least.
+    ///
+    /// How long ago the load began is measured when the answer is there: until then a write may
+    /// have come and gone.
     pub(in crate::cache) async fn lives(
         &self,
         names: &[String],
-        elapsed: Duration,
+        load_began: Instant,
         ttl: Duration,
     ) -> Option<Vec<(String, String)>> {
-        if elapsed >= REMEMBERED {
-            return None;
-        }
         let ask = |name: &String| {
             let mut call = TAG.key(self.notice(name));
-            call.key(self.state(name)).arg(millis(elapsed)).arg(unique()).arg(millis(ttl * 2));
+            call.key(self.state(name)).arg(unique()).arg(millis(ttl * 2));
             let name = name.clone();
             async move {
-                let id: String = self.link.script(&call).await.ok()?;
-                (!id.is_empty()).then_some((name, id))
+                let (id, age): (String, i64) = self.link.script(&call).await.ok()?;
+                let load = load_began.elapsed();
+                // Both are cut to milliseconds.
+                let is_overtaken = u64::try_from(age).is_ok_and(|age| age <= millis(load) + 1);
+                let is_known = !id.is_empty() && !is_overtaken && load < REMEMBERED;
+                is_known.then_some((name, id))
             }
         };
         join_all(names.iter().map(ask)).await.into_iter().collect()
@@ -158,13 +176,16 @@ impl Shared {
         names: &[String],
         token: &str,
     ) -> Result<(), RedisFailure> {
-        let ask = |name: &String| {
-            let mut call = INTENT.key(self.notice(name));
-            call.key(self.state(name)).arg(token);
-            call.arg(millis(self.bounds.write_max)).arg(millis(REMEMBERED));
-            async move { self.link.script::<()>(&call).await }
-        };
-        join_all(names.iter().map(ask)).await.into_iter().collect()
+        for some in names.chunks(AT_ONCE) {
+            try_join_all(some.iter().map(|name| {
+                let mut call = INTENT.key(self.notice(name));
+                call.key(self.state(name)).arg(token);
+                call.arg(millis(self.bounds.write_max)).arg(millis(REMEMBERED));
+                async move { self.link.script::<()>(&call).await }
+            }))
+            .await?;
+        }
+        Ok(())
     }
 
     /// Says that names have been written.
@@ -173,7 +194,6 @@ impl Shared {
         names: &[String],
         token: &str,
     ) -> Result<(), RedisFailure> {
-        let names = names.iter().map(String::as_str);
         publish(&self.link, &self.core.notices, &self.prefix, names, token).await
     }
 
@@ -188,15 +208,19 @@ pub(super) async fn publish(
     link: &Link,
     notices: &str,
     prefix: &str,
-    names: impl Iterator<Item = &str>,
+    names: &[impl AsRef<str>],
     token: &str,
 ) -> Result<(), RedisFailure> {
-    let ask = |name: &str| {
-        let mut call = PUBLISH.key(format!("{notices}{name}"));
-        call.key(format!("{prefix}s:{name}")).arg(token).arg(millis(REMEMBERED));
-        async move { link.script::<()>(&call).await }
-    };
-    join_all(names.map(ask)).await.into_iter().collect()
+    for some in names.chunks(AT_ONCE) {
+        try_join_all(some.iter().map(|name| {
+            let name = name.as_ref();
+            let mut call = PUBLISH.key(format!("{notices}{name}"));
+            call.key(format!("{prefix}s:{name}")).arg(token).arg(millis(REMEMBERED));
+            async move { link.script::<()>(&call).await }
+        }))
+        .await?;
+    }
+    Ok(())
 }
 
 /// The epoch, which begins if there is none.

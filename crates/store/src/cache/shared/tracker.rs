@@ -1,9 +1,9 @@
 //! The tracker: hears of every notice, and proves that it does.
 //!
 //! It has a connection of its own to each primary, on which notices are pushed as they change, and
-//! asks a question on it three times within the bound. What comes on a connection comes in order: an
-//! answer proves that each notice before the question has been dealt with, and for the length of the
-//! bound after the question was sent that is proof enough.
+//! asks a question on it three times within the bound. What comes on a connection comes in order:
+//! an answer proves that each notice before the question has been dealt with, and for the length of
+//! the bound after the question was sent that is proof enough.
 //!
 //! After the connection was lost, or an answer took longer than the bound, Redis may have been away
 //! for everybody, and a writer may owe a notice. Then nothing is proved until all have had the time
@@ -21,7 +21,7 @@ use futures_util::future::try_join_all;
 use redis::{PushInfo, PushKind, Value, aio::MultiplexedConnection, from_redis_value_ref};
 use tokio::sync::oneshot;
 
-use super::{Bounds, Core, scripts};
+use super::{Bounds, handle::Core, scripts};
 use crate::redis::{Link, PushReceiver, Redis, RedisFailure};
 
 /// Longest wait for an answer, after which another connection is made.
@@ -96,7 +96,8 @@ async fn follow(
         } else {
             core.silence.heard(sent);
         }
-        if now >= trusted_from {
+        // The epoch is learnt by a script: where none can be run, no write could be told.
+        if now >= trusted_from && core.epoch().is_some() {
             if !is_trusted {
                 core.fences.raise_all();
                 is_trusted = true;
@@ -202,10 +203,12 @@ async fn pay(link: &Link, core: &Core) -> bool {
     let told = if bill.is_everything {
         scripts::begin_epoch(link, &core.notices).await
     } else {
-        scripts::publish(link, &core.notices, prefix, bill.names(), "").await
+        let names: Vec<_> = bill.names.iter().collect();
+        scripts::publish(link, &core.notices, prefix, &names, "").await
     };
     match told {
-        Ok(()) => bill.settle(),
+        // What was closed is open, and who waits goes on.
+        Ok(()) => drop(bill),
         Err(_) => core.debts.restore(bill),
     }
     told.is_ok()

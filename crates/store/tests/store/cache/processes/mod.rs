@@ -1,0 +1,113 @@
+//! Processes of the system that share a Redis and a PostgreSQL, and what breaks them. Everything
+//! they read and write is judged by a checker that catches caches as they are often made.
+
+mod control;
+mod fleet;
+mod journal;
+mod worker;
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use self::{
+    fleet::Fleet,
+    journal::Judgement,
+    worker::{Step, works},
+};
+
+/// How many reads a run makes at least: `MAINSTAY_TEST_CACHE_READS`, or what takes seconds.
+#[expect(clippy::disallowed_methods, reason = "the length of a test is no configuration")]
+fn reads_wanted() -> usize {
+    let variable = std::env::var("MAINSTAY_TEST_CACHE_READS").ok();
+    variable.map_or(50_000, |text| text.parse().expect("MAINSTAY_TEST_CACHE_READS is a number"))
+}
+
+/// Lets everything run: here time is what is tested.
+async fn run(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// The figures of a run, for who looks.
+#[expect(clippy::print_stderr, reason = "the length of a run is chosen, and seen here")]
+fn tell(Judgement { reads, writes, hits, loads, .. }: &Judgement) {
+    eprintln!("{reads} reads, {writes} writes; of the survivors {hits} hits, {loads} loads");
+}
+
+const MOMENT: Duration = Duration::from_millis(300);
+/// Long enough for caches to be trusted again after an outage.
+const WHILE: Duration = Duration::from_millis(1700);
+
+#[tokio::test]
+async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
+    const TEST: &str = "cache::processes::\
+                        nobody_reads_what_was_written_over_longer_ago_than_the_bound";
+    if works().await {
+        return;
+    }
+    let mut fleet = Fleet::start(TEST, false, 0).await;
+    run(WHILE).await;
+    for round in 0.. {
+        let victim = round % 3;
+        fleet.proxies[victim].black_hole_answers();
+        run(MOMENT).await;
+        fleet.proxies[victim].pass();
+        fleet.workers[(victim + 1) % 3].0.signal(Signal::STOP);
+        run(Duration::from_secs(1)).await;
+        fleet.workers[(victim + 1) % 3].0.signal(Signal::CONT);
+        let steps = [Step::Committed, Step::Announced, Step::Published];
+        fleet.replace((victim + 2) % 3, steps[round % 3]);
+        run(MOMENT).await;
+        fleet.server.ask(&["FLUSHALL"]);
+        run(WHILE).await;
+        // One of them comes back later than the others, with writes that it could not tell.
+        fleet.server.pause().expect("stops");
+        fleet.proxies[victim].black_hole();
+        run(MOMENT).await;
+        fleet.server.resume().expect("goes on");
+        run(MOMENT).await;
+        fleet.proxies[victim].pass();
+        run(WHILE).await;
+        fleet.server.crash().expect("ends");
+        run(MOMENT).await;
+        fleet.server.start_again().expect("starts");
+        run(WHILE).await;
+        if fleet.reads() >= reads_wanted() {
+            break;
+        }
+    }
+    let judgement = fleet.judge().await;
+    tell(&judgement);
+    let Judgement { writes, hits, loads, .. } = judgement;
+    assert_eq!(judgement.violations(), 0, "{judgement:?}");
+    assert!(hits > 10_000 && writes > 100, "{hits} hits, {loads} loads, {writes} writes");
+}
+
+#[tokio::test]
+async fn the_checker_catches_a_notice_that_is_lost() {
+    const TEST: &str = "cache::processes::the_checker_catches_a_notice_that_is_lost";
+    if works().await {
+        return;
+    }
+    let fleet = Fleet::start(TEST, true, 0).await;
+    run(WHILE).await;
+    fleet.proxies[0].black_hole_answers();
+    run(MOMENT).await;
+    fleet.proxies[0].pass();
+    run(MOMENT).await;
+    let judgement = fleet.judge().await;
+    assert!(!judgement.too_old.is_empty(), "{judgement:?}");
+}
+
+#[tokio::test]
+async fn the_checker_catches_a_fill_that_ignores_the_write_of_another_process() {
+    const TEST: &str = "cache::processes::\
+                        the_checker_catches_a_fill_that_ignores_the_write_of_another_process";
+    if works().await {
+        return;
+    }
+    let fleet = Fleet::start(TEST, true, 5).await;
+    run(WHILE).await;
+    let judgement = fleet.judge().await;
+    assert!(!judgement.too_old.is_empty(), "{judgement:?}");
+}

@@ -1,0 +1,91 @@
+//! Four processes and one Redis: no interval holds more than the quota, whatever arrives and
+//! whoever is stopped, and nearly as much is admitted as could be.
+
+use std::time::Duration;
+
+use mainstay_test_databases::{Memory, PrivateRedis};
+
+use super::{
+    fleet::{Fleet, Plan, Record, is_member},
+    judge::QUOTA,
+};
+
+/// Longer than a busy machine takes: here Redis is always there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// On a machine that is so busy that Redis is late for a thirtieth of a second, again and again, a
+/// run says nothing. Another one does.
+const RUNS_MAX: usize = 5;
+
+/// Runs a kind of traffic for so many windows, with something that happens meanwhile, and judges
+/// it.
+#[expect(clippy::print_stdout, reason = "the figures are a result")]
+fn check(test: &str, traffic: &str, windows: u32, happens: impl Fn(&Fleet)) -> (Record, u64) {
+    let test = format!("limiter::shared::{test}");
+    for _ in 0..RUNS_MAX {
+        let server = PrivateRedis::start(Memory::Lost).expect("starts");
+        let url = server.url();
+        let length = WINDOW * windows;
+        let plan = Plan { traffic, urls: [&url; 4], patience: PATIENCE, window: WINDOW, length };
+        let fleet = Fleet::start(&test, &plan);
+        happens(&fleet);
+        let record = fleet.end();
+        println!("{traffic}: {}", record.told());
+        if (record.alone, record.failures) == (0, 0) {
+            assert!(record.most() <= QUOTA as usize, "{traffic}: {}", record.told());
+            return (record, server.calls("evalsha"));
+        }
+    }
+    panic!("Redis was late in each of {RUNS_MAX} runs");
+}
+
+/// What is admitted of what the exact log admits.
+const UTILISATION: f64 = 0.97;
+
+macro_rules! traffic {
+    ($($name:ident $traffic:literal $windows:literal)*) => {
+        $(#[test]
+        fn $name() {
+            if !is_member() {
+                let (record, _) = check(stringify!($name), $traffic, $windows, |_| {});
+                assert!(record.utilisation() >= UTILISATION, "{}", record.told());
+            }
+        })*
+    };
+}
+
+traffic! {
+    traffic_below_the_quota_is_admitted "poisson 0.9" 3
+    traffic_above_the_quota_fills_it_and_no_more "poisson 1.1" 4
+    bursts_fill_the_quota_and_no_more "on/off" 4
+    requests_on_both_sides_of_a_boundary_gain_nothing "boundary" 4
+    clients_that_read_every_answer_gain_nothing "greedy" 3
+}
+
+#[test]
+fn a_client_at_ten_times_its_quota_hardly_reaches_redis() {
+    const TEST: &str = "a_client_at_ten_times_its_quota_hardly_reaches_redis";
+    if is_member() {
+        return;
+    }
+    let (record, calls) = check(TEST, "poisson 10", 6, |_| {});
+    assert!(record.utilisation() >= UTILISATION, "{}", record.told());
+    assert!(calls >= record.questions, "each question is a call");
+    assert!(record.questions_per_request() <= 0.05, "{}", record.told());
+}
+
+#[test]
+fn a_process_that_is_stopped_spends_nothing_late() {
+    const TEST: &str = "a_process_that_is_stopped_spends_nothing_late";
+    if is_member() {
+        return;
+    }
+    check(TEST, "poisson 1.1", 3, |fleet| {
+        fleet.wait_until(Duration::from_millis(500));
+        for (n, ms) in (0..).zip([200, 500, 900, 300, 700]) {
+            fleet.stop(n % 4, Duration::from_millis(ms));
+        }
+    });
+}
