@@ -13,8 +13,8 @@ const DASHBOARD: &str = "ops/grafana/mainstay.json";
 /// What Prometheus adds to each series.
 const TARGET: [&str; 2] = ["job", "instance"];
 
-/// The words of `PromQL`, and of Grafana's variables, that are used; whatever else is not a metric is
-/// a mistake.
+/// The words of `PromQL`, and of Grafana's variables, that are used; whatever else is not a metric
+/// is a mistake.
 const WORDS: [&str; 23] = [
     "absent_over_time",
     "and",

@@ -38,8 +38,9 @@ pub(crate) use self::{
 
 /// Writes what it knows at this moment.
 ///
-/// Called for each scrape, on a thread of the runtime: it must not wait for I/O, nor for a lock that
-/// somebody holds across I/O. It writes every family it has each time, also those without a sample.
+/// Called for each scrape, on a thread of the runtime: it must not wait for I/O, nor for a lock
+/// that somebody holds across I/O. It writes every family it has each time, also those without a
+/// sample.
 pub trait Collect: Send + Sync + 'static {
     /// Adds its families to the page.
     fn collect(&self, page: &mut Page);

@@ -1,8 +1,8 @@
 //! Requests, counted as they end.
 //!
 //! Every way in which a request can end is known when the edge is built, so each has its place from
-//! the start: counting finds it and adds to it, without a lock and without an allocation, and nobody
-//! can send anything that makes a new one.
+//! the start: counting finds it and adds to it, without a lock and without an allocation, and
+//! nobody can send anything that makes a new one.
 
 use std::{
     collections::HashMap,
@@ -20,8 +20,8 @@ use mainstay_web::{Edge, edge::Outcomes};
 use super::{Collect, Family, Label, Page};
 
 /// From a cached answer to the default deadline. Each of the usual objectives (100 ms, 250 ms,
-/// 500 ms, 1 s) is a bound, so that it is counted and not estimated; in between a quantile is off by
-/// a factor of 2.5 at most. The text formats have no native histograms.
+/// 500 ms, 1 s) is a bound, so that it is counted and not estimated; in between a quantile is off
+/// by a factor of 2.5 at most. The text formats have no native histograms.
 const BOUNDS: [Duration; 14] = [
     Duration::from_micros(500),
     Duration::from_millis(1),

@@ -50,7 +50,7 @@ pub struct SqliteFigures {
     pub refused: u64,
     /// How long each commit took; one makes a group of writes durable.
     pub commits: Distribution,
-    /// Statements and transactions in those groups. Over the number of commits: the size of a group.
+    /// Statements and transactions in those groups: over the number of commits, the size of one.
     pub committed: u64,
 }
 
