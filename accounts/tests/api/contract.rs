@@ -18,6 +18,7 @@ fn the_committed_documents_are_what_the_service_prints() {
         ("accounts/errors.json", &["errors"]),
         ("docs/errors.md", &["errors", "--markdown"]),
         ("docs/configuration.md", &["config", "--markdown"]),
+        ("docs/metrics.md", &["metrics", "--markdown"]),
     ] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
         let committed = fs::read_to_string(root.join(path)).unwrap_or_default();

@@ -17,6 +17,7 @@ mod limits;
 mod listing;
 mod load;
 mod logs;
+mod metrics;
 mod operators;
 mod passwords;
 mod postgres;

@@ -7,6 +7,7 @@ mod clock;
 mod code;
 mod fault;
 mod health;
+mod histogram;
 mod id;
 mod idempotency;
 mod limit;
@@ -24,6 +25,7 @@ pub use clock::{Clock, SystemClock};
 pub use code::{Code, Kind};
 pub use fault::{BoxFault, DynFault, Fault, FaultSet, FieldProblem, Location};
 pub use health::{Health, HealthCheck, HealthFuture};
+pub use histogram::{Distribution, Histogram};
 pub use id::new_id;
 pub use idempotency::{
     Attempt, Claim, Completion, IdempotencyFuture, IdempotencyStore, KeptAnswer, KeyedRequest,

@@ -60,4 +60,9 @@ impl fmt::Debug for RequestLine<'_> {
 pub trait RequestLog: Send + Sync + 'static {
     /// Takes one line. Must not block: a full sink drops the line and counts it.
     fn record(&self, line: &RequestLine<'_>);
+
+    /// Lines lost so far, those of others at the same sink included.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }

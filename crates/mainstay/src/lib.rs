@@ -21,6 +21,7 @@
 //! ```
 
 pub mod config;
+pub mod metrics;
 pub mod passwords;
 pub mod telemetry;
 pub mod tokens;

@@ -20,9 +20,9 @@ pub use cache::{
     Cache, CacheSpec, CacheStats, Caches, CachesOptions, CachesState, OnOutage, Scope, Tag,
 };
 pub use database::{
-    BackupError, BackupProgress, BoundedStaleness, Connections, Database, DatabaseOptions,
-    DatabaseUrl, Diagnosis, Engine, Holder, PgBouncer, Pooler, Server, StatementMode, Transaction,
-    UrlError,
+    BackupError, BackupProgress, BoundedStaleness, Connections, Database, DatabaseFigures,
+    DatabaseOptions, DatabaseUrl, Diagnosis, Engine, Holder, PgBouncer, Pooler, PostgresFigures,
+    Server, SqliteFigures, StatementMode, Transaction, UrlError,
 };
 pub use error::{
     Cause, Explanation, INTERNAL, OpenError, ResultExt, STORE_OVERLOADED, STORE_UNAVAILABLE,

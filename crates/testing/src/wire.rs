@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     time::timeout,
 };
@@ -16,12 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection of HTTP/1.1 without a client in between.
 #[derive(Debug)]
-pub struct Wire(TcpStream);
+pub struct Wire(BufReader<TcpStream>);
 
 impl Wire {
     /// Connects. Panics when nobody listens.
     pub async fn connect(address: SocketAddr) -> Self {
-        Self(TcpStream::connect(address).await.expect("the service accepts"))
+        Self(BufReader::new(TcpStream::connect(address).await.expect("the service accepts")))
     }
 
     /// Writes bytes.

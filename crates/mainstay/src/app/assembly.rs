@@ -5,6 +5,8 @@ use std::sync::Arc;
 use mainstay_core::{Authenticator, HealthCheck};
 use mainstay_web::{EdgeBuilder, Routes};
 
+use crate::metrics::Collect;
+
 /// What a service is made of, before the edge is put around it.
 #[derive(Default)]
 #[must_use]
@@ -12,6 +14,7 @@ pub struct Assembly {
     pub(crate) edge: EdgeBuilder,
     pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
     pub(crate) health: Vec<Arc<dyn HealthCheck>>,
+    pub(crate) metrics: Vec<Arc<dyn Collect>>,
 }
 
 impl std::fmt::Debug for Assembly {
@@ -54,6 +57,12 @@ impl Assembly {
     /// Adds something that readiness depends on, beside the database.
     pub fn ready_when(mut self, check: impl HealthCheck) -> Self {
         self.health.push(Arc::new(check));
+        self
+    }
+
+    /// Adds metrics of the service's own to `/metrics`, in whose documents they then are.
+    pub fn measure(mut self, collector: impl Collect) -> Self {
+        self.metrics.push(Arc::new(collector));
         self
     }
 }

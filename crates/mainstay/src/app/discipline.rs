@@ -6,7 +6,7 @@ use mainstay_core::SystemClock;
 use mainstay_web::discipline::Matrix;
 
 use super::{Application, Failure, Overrides, instance::Prepared, offline, prepare};
-use crate::{config::Framework, telemetry::Telemetry};
+use crate::{config::Framework, metrics::Registry, telemetry::Telemetry};
 
 /// The discipline matrix of a service: every endpoint of both listeners against everything that has
 /// to be decided. Opens and binds nothing.
@@ -23,9 +23,23 @@ pub(crate) async fn prepare_offline<A: Application>(
     settings: &A::Settings,
 ) -> Result<Prepared, Failure> {
     let resources = offline().await?;
-    // Nothing is served, so nothing is logged.
+    prepare::<A>(framework, settings, &resources, &nowhere(framework)?, Overrides::default())
+}
+
+/// The metrics of the service as it would start.
+pub(crate) async fn metrics_offline<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+) -> Result<Registry, Failure> {
+    let resources = offline().await?;
+    let nowhere = nowhere(framework)?;
+    let prepared = prepare::<A>(framework, settings, &resources, &nowhere, Overrides::default())?;
+    prepared.registry::<A>(framework, &resources)
+}
+
+/// Nothing is served, so nothing is logged.
+fn nowhere(framework: &Framework) -> Result<Telemetry, Failure> {
     let clock = Arc::new(SystemClock::new());
-    let nowhere = Telemetry::with_output(Box::new(io::sink()), &framework.log, |_| {}, clock)
-        .map_err(|error| Failure::unexpected("there is no log", &error))?;
-    prepare::<A>(framework, settings, &resources, &nowhere, Overrides::default())
+    Telemetry::with_output(Box::new(io::sink()), &framework.log, |_| {}, clock)
+        .map_err(|error| Failure::unexpected("there is no log", &error))
 }

@@ -12,17 +12,19 @@ use mainstay_web::{
     discipline::{self, Evidence, Matrix},
     edge::{Breach, ProblemObserver},
     openapi, ops,
-    server::{Drained, Server, Shutdown},
+    server::{Drained, Server, ServerStats, Shutdown},
 };
 use tokio::task::JoinHandle;
 
 use super::{
     Application, Assembly, Failure, Resources, idempotency,
     limits::{self, Counting},
+    metrics::{self as measured, Measured},
     options,
 };
 use crate::{
     config::{Framework, MigrateAtStart},
+    metrics::{self, Meter, Registry},
     passwords::{PasswordOptions, Passwords},
     telemetry::Telemetry,
 };
@@ -70,7 +72,7 @@ impl Instance {
         overrides: Overrides,
     ) -> Result<Self, Failure> {
         let resources = open::<A>(framework, &overrides).await?;
-        let Prepared { edge, readiness, ops_edge, counting, .. } =
+        let Prepared { edge, readiness, ops_edge, counting, measured, metrics, .. } =
             prepare::<A>(framework, settings, &resources, telemetry, overrides)?;
         if edge.keeps_answers() {
             idempotency::check(&resources).await?;
@@ -85,6 +87,8 @@ impl Instance {
         let ops = SocketAddr::new(ops.host, ops.port);
         let probes = bind(ops, options::ops_server(framework), "OPS_PORT")?;
         let watch = readiness.watch().await;
+        let registry = measured::registry::<A>(framework, &resources, measured, server.stats())?;
+        let _ = metrics.set(registry);
         let (shutdown, probes_shutdown) = (Shutdown::new(), Shutdown::new());
         Ok(Self {
             api: local(&server)?,
@@ -142,6 +146,19 @@ pub(crate) struct Prepared {
     pub(crate) matrix: Matrix,
     readiness: ops::Readiness,
     counting: Counting,
+    measured: Measured,
+    metrics: metrics::Published,
+}
+
+impl Prepared {
+    /// The metrics of a service that does not listen.
+    pub(crate) fn registry<A: Application>(
+        self,
+        framework: &Framework,
+        resources: &Resources,
+    ) -> Result<Registry, Failure> {
+        measured::registry::<A>(framework, resources, self.measured, Arc::<ServerStats>::default())
+    }
 }
 
 /// Puts the edge around the modules. Does no I/O, so that `routes` and `openapi` can use it.
@@ -152,14 +169,17 @@ pub(crate) fn prepare<A: Application>(
     telemetry: &Telemetry,
     overrides: Overrides,
 ) -> Result<Prepared, Failure> {
-    let Assembly { edge, authenticator, mut health } = A::assemble(resources, settings);
+    let Assembly { edge, authenticator, mut health, metrics: own } =
+        A::assemble(resources, settings);
     health.push(Arc::new(resources.database.clone()) as Arc<dyn HealthCheck>);
     let counting = limits::counting(framework, resources);
+    let log = telemetry.request_log();
+    let meter = Arc::new(Meter::new(log.clone()));
     let parts = EdgeParts {
         limiter: counting.limiter(),
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
-        log: telemetry.request_log(),
+        log: meter.clone(),
         clock: resources.clock.clone(),
     };
     let mut edge_options = options::edge::<A>(framework);
@@ -171,22 +191,26 @@ pub(crate) fn prepare<A: Application>(
         .build(edge_options.clone(), parts.clone())
         .map_err(|errors| contradiction(&errors))?;
     let edge = Arc::new(edge);
+    meter.prepare(&edge);
     let _ = described.set(edge.clone());
 
     let readiness = ops::Readiness::new(health, resources.clock.clone());
     let published = discipline::Published::default();
-    let parts = EdgeParts { log: Arc::new(FailuresOnly(parts.log.clone())), ..parts };
+    let metrics = metrics::Published::default();
+    let parts = EdgeParts { log: Arc::new(FailuresOnly(log.clone())), ..parts };
     let ops_edge = EdgeBuilder::default()
         .mount(ops::routes(readiness.clone()))
         .mount(discipline::routes(published.clone()))
         .mount(super::connections::routes(resources.database.clone()))
         .mount(super::log_level::routes(telemetry.levels()))
+        .mount(metrics::routes(metrics.clone()))
         .build(options::ops_edge(framework, edge_options), parts)
         .map_err(|errors| contradiction(&errors))?;
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
     let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
     let _ = published.set(matrix.to_json().to_string().into());
-    Ok(Prepared { edge, ops_edge, matrix, readiness, counting })
+    let measured = Measured { meter, edge: edge.clone(), counting: counting.clone(), log, own };
+    Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics })
 }
 
 /// Opens the database and brings its schema up to date, or refuses to start behind it.

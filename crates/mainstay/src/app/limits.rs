@@ -6,9 +6,13 @@ use mainstay_core::{Limiter, Secret, SystemClock};
 use mainstay_store::{LocalLimiter, LocalLimiterOptions, SharedLimiter, SharedLimiterOptions};
 
 use super::Resources;
-use crate::config::Framework;
+use crate::{
+    config::Framework,
+    metrics::{LimiterFigures, SharedLimits},
+};
 
 /// Who counts.
+#[derive(Clone)]
 pub(super) enum Counting {
     Alone(Arc<LocalLimiter>),
     Together(Arc<SharedLimiter>),
@@ -19,6 +23,24 @@ impl Counting {
         match self {
             Self::Alone(limiter) => limiter.clone(),
             Self::Together(limiter) => limiter.clone(),
+        }
+    }
+
+    /// What has been counted.
+    pub(super) fn figures(&self) -> LimiterFigures {
+        match self {
+            Self::Alone(limiter) => LimiterFigures { keys: limiter.len(), shared: None },
+            Self::Together(limiter) => {
+                let counts = limiter.counts();
+                let shared = SharedLimits {
+                    leased: counts.leased,
+                    remembered: counts.remembered,
+                    asked: counts.asked,
+                    alone: counts.alone,
+                    failures: counts.failures,
+                };
+                LimiterFigures { keys: limiter.len(), shared: Some(shared) }
+            }
         }
     }
 

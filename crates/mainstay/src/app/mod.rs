@@ -8,6 +8,7 @@ mod idempotency;
 mod instance;
 mod limits;
 mod log_level;
+mod metrics;
 mod options;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -18,7 +19,7 @@ use mainstay_store::{Caches, Database, Migrations, Redis};
 
 pub use assembly::Assembly;
 pub use discipline::discipline;
-pub(crate) use discipline::prepare_offline;
+pub(crate) use discipline::{metrics_offline, prepare_offline};
 pub use failure::Failure;
 pub use instance::{Instance, Overrides};
 pub(crate) use instance::{migration_failure, offline, open, open_unmigrated, prepare};

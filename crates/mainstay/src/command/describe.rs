@@ -1,4 +1,4 @@
-//! `routes`, `openapi`, `errors`, `config`: what the service is, without starting it.
+//! `routes`, `openapi`, `errors`, `config`, `metrics`: what the service is, without starting it.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -53,6 +53,15 @@ pub(super) async fn errors<A: Application>(
     } else {
         openapi::errors_json(codes)
     })
+}
+
+pub(super) async fn metrics<A: Application>(
+    framework: &Framework,
+    settings: &A::Settings,
+    matches: &ArgMatches,
+) -> Result<String, Failure> {
+    let registry = app::metrics_offline::<A>(framework, settings).await?;
+    Ok(if matches.get_flag("markdown") { registry.markdown() } else { registry.table() })
 }
 
 async fn edge<A: Application>(

@@ -80,24 +80,25 @@ fn dispatch<A: Application>(
     let Configured { framework, settings, effective } = configured;
     match matches.subcommand() {
         None | Some(("serve", _)) => {
-            return block_on(serve::run::<A>(&framework, &settings))?;
+            return block_on(serve::run::<A>(&framework, &settings));
         }
         Some(("config", matches)) => print(&describe::config(&effective, matches)),
-        Some(("routes", _)) => print(&block_on(describe::routes::<A>(&framework, &settings))??),
-        Some(("openapi", _)) => print(&block_on(describe::openapi::<A>(&framework, &settings))??),
+        Some(("routes", _)) => print(&block_on(describe::routes::<A>(&framework, &settings))?),
+        Some(("openapi", _)) => print(&block_on(describe::openapi::<A>(&framework, &settings))?),
         Some(("check", matches)) => {
-            return block_on(check::run::<A>(&framework, &settings, matches))?;
+            return block_on(check::run::<A>(&framework, &settings, matches));
         }
-        Some(("backup", matches)) => print(&block_on(backup::run::<A>(&framework, matches))??),
-        Some(("promote", matches)) => print(&block_on(promote::run::<A>(&framework, matches))??),
+        Some(("backup", matches)) => print(&block_on(backup::run::<A>(&framework, matches))?),
+        Some(("promote", matches)) => print(&block_on(promote::run::<A>(&framework, matches))?),
         Some(("doctor", matches)) => {
-            return block_on(doctor::run::<A>(&framework, matches));
+            return block_on(async { Ok(doctor::run::<A>(&framework, matches).await) });
         }
         Some(("errors", matches)) => {
-            print(&block_on(describe::errors::<A>(&framework, &settings, matches))??);
+            print(&block_on(describe::errors::<A>(&framework, &settings, matches))?);
         }
+        Some(("metrics", m)) => print(&block_on(describe::metrics::<A>(&framework, &settings, m))?),
         Some(("migrate", matches)) => {
-            return block_on(migrate::run::<A>(&framework, matches))?;
+            return block_on(migrate::run::<A>(&framework, matches));
         }
         Some((name, matches)) => block_on(async {
             let resources = app::open::<A>(&framework, &Overrides::default()).await?;
@@ -105,15 +106,15 @@ fn dispatch<A: Application>(
             let outcome = A::run_command(name, matches, resources, settings).await;
             database.close().await;
             outcome
-        })??,
+        })?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::unexpected("the async runtime does not start", &error))?;
-    Ok(runtime.block_on(work))
+    runtime.block_on(work)
 }

@@ -37,6 +37,11 @@ pub(super) fn command<A: Application>() -> Command {
                 .about("Print the effective configuration and where each value comes from")
                 .arg(markdown("Print the reference of every knob instead")),
         )
+        .subcommand(
+            Command::new("metrics")
+                .about("Print every metric of `/metrics`, and what it says")
+                .arg(markdown("Print the reference for documents instead")),
+        )
         .subcommands(A::commands())
 }
 

@@ -6,4 +6,4 @@ mod pool;
 
 pub use common::is_common;
 pub use hash::{InvalidPasswordHash, PasswordCost, PasswordHash};
-pub use pool::{PasswordOptions, Passwords, PasswordsBusy};
+pub use pool::{PasswordFigures, PasswordOptions, Passwords, PasswordsBusy};

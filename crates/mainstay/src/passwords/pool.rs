@@ -3,7 +3,16 @@
 //! A hash costs a core for tens of milliseconds and 19 MiB, on purpose. So few run at a time, few
 //! wait, and the rest is refused at once: a flood of log-ins slows log-ins and nothing else.
 
-use std::{borrow::Cow, fmt, sync::Arc, thread, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use argon2::{
     Algorithm, Argon2, PasswordHasher as _, PasswordVerifier as _, Version,
@@ -75,6 +84,17 @@ impl FaultSet for PasswordsBusy {
     }
 }
 
+/// How busy the pool is, and what it has refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordFigures {
+    /// Hashes that are being computed.
+    pub running: usize,
+    /// Callers that wait for their turn.
+    pub waiting: usize,
+    /// Callers that were turned away since the start.
+    pub refused: u64,
+}
+
 /// Hashes and verifies passwords on the runtime's blocking threads; cheap to clone.
 #[derive(Clone)]
 pub struct Passwords(Arc<Inner>);
@@ -86,6 +106,10 @@ struct Inner {
     places: Arc<Semaphore>,
     /// One permit for everybody who is served; first come, first served.
     turns: Arc<Semaphore>,
+    /// How many of each there are.
+    places_max: usize,
+    turns_max: usize,
+    refused: AtomicU64,
     /// What is verified when there is no account.
     ///
     /// Its salt and its output are random bytes and not the hash of anything: comparing against it
@@ -105,6 +129,9 @@ impl Passwords {
             cost,
             places: Arc::new(Semaphore::new(concurrency + queue_max)),
             turns: Arc::new(Semaphore::new(concurrency)),
+            places_max: concurrency + queue_max,
+            turns_max: concurrency,
+            refused: AtomicU64::new(0),
         }))
     }
 
@@ -144,13 +171,26 @@ impl Passwords {
         hash.is_cheaper_than(self.0.cost)
     }
 
+    /// How busy it is.
+    pub fn figures(&self) -> PasswordFigures {
+        let inner = &*self.0;
+        let running = inner.turns_max - inner.turns.available_permits();
+        let inside = inner.places_max - inner.places.available_permits();
+        let refused = inner.refused.load(Ordering::Relaxed);
+        // The two are read one after the other, and somebody may leave in between.
+        PasswordFigures { running, waiting: inside.saturating_sub(running), refused }
+    }
+
     /// Runs work on a blocking thread when its turn comes.
     async fn in_turn<T: Send + 'static>(
         &self,
         password: &Secret<String>,
         work: impl FnOnce(&Inner, &Secret<String>) -> T + Send + 'static,
     ) -> Result<T, PasswordsBusy> {
-        let place = self.0.places.clone().try_acquire_owned().map_err(|_| PasswordsBusy)?;
+        let place = self.0.places.clone().try_acquire_owned().map_err(|_| {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            PasswordsBusy
+        })?;
         let turn = self.0.turns.clone().acquire_owned().await.map_err(|_| PasswordsBusy)?;
         let (inner, password) = (self.0.clone(), normalised(password));
         let working = task::spawn_blocking(move || {
@@ -261,6 +301,8 @@ mod tests {
         let mut waiting = pin!(passwords.hash(&password));
         assert!(poll_once(waiting.as_mut()).is_pending());
         assert_eq!(passwords.verify(&password, None).await, Err(PasswordsBusy));
+        let figures = PasswordFigures { running: 1, waiting: 1, refused: 1 };
+        assert_eq!(passwords.figures(), figures);
         assert_eq!(PasswordsBusy.retry_after(), Some(Duration::from_secs(1)));
     }
 

@@ -25,6 +25,10 @@ impl RequestLog for RequestLines {
             Format::Pretty(colours) => pretty::request(line, request, self.client, colours),
         });
     }
+
+    fn dropped(&self) -> u64 {
+        self.sink.dropped()
+    }
 }
 
 /// The level of a request: a 5xx is a defect of the service, anything else is its work.

@@ -1,15 +1,21 @@
 //! `Caches`: what the caches of a process have in common.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use mainstay_core::Clock;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Cache, CacheSpec,
+    Cache, CacheSpec, CacheStats,
     fences::Fences,
     load::Codec,
     shared::{Bounds, Shared},
+    stats::Counters,
 };
 use crate::redis::Redis;
 
@@ -70,6 +76,8 @@ pub(super) struct Inner {
     pub(super) fences: Arc<Fences>,
     pub(super) shared: Option<Shared>,
     pub(super) bounds: CachesOptions,
+    /// By name. A service makes its caches at the start and keeps them.
+    counters: Mutex<BTreeMap<&'static str, Arc<Counters>>>,
 }
 
 impl Caches {
@@ -93,7 +101,8 @@ impl Caches {
             let bounds = Bounds { staleness, settle: settle.unwrap_or(usual), write_max };
             Shared::new(redis, bounds, fences.clone())
         });
-        Self(Arc::new(Inner { clock, fences, shared, bounds: options }))
+        let counters = Mutex::default();
+        Self(Arc::new(Inner { clock, fences, shared, bounds: options, counters }))
     }
 
     /// A cache whose values stay in the memory of each process: those that nobody else may see.
@@ -123,12 +132,24 @@ impl Caches {
         CachesState { is_trusted, notices, lapses, silence, debts }
     }
 
+    /// What each of them has done so far, by name. Caches of one name count together.
+    pub fn stats(&self) -> Vec<(&'static str, CacheStats)> {
+        let counters = self.0.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.iter().map(|(name, counters)| (*name, counters.read())).collect()
+    }
+
     pub(super) fn inner(&self) -> &Arc<Inner> {
         &self.0
     }
 }
 
 impl Inner {
+    /// Where the cache of this name counts.
+    pub(super) fn count(&self, name: &'static str) -> Arc<Counters> {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.entry(name).or_default().clone()
+    }
+
     /// Whether an entry that is seen from now on has missed no invalidation older than the bound.
     pub(super) fn is_trusted(&self) -> bool {
         self.shared.as_ref().is_none_or(Shared::is_trusted)

@@ -39,7 +39,7 @@ pub(super) struct Store<V> {
     pub(super) spec: CacheSpec<V>,
     pub(super) codec: Option<Codec<V>>,
     pub(super) near: Near<V>,
-    pub(super) counters: Counters,
+    pub(super) counters: Arc<Counters>,
     flights: Arc<Flights<V>>,
 }
 
@@ -74,7 +74,7 @@ impl<V: Send + Sync + 'static> Store<V> {
         Self {
             near: Near::new(spec.weight_max, afterlife),
             flights: Flights::new(),
-            counters: Counters::default(),
+            counters: caches.count(spec.name),
             caches,
             spec,
             codec,

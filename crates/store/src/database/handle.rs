@@ -5,8 +5,8 @@ use std::{fmt, path::Path, sync::Arc};
 use mainstay_core::{Health, HealthCheck, HealthFuture};
 
 use super::{
-    BackupError, BackupProgress, Connections, DatabaseOptions, DatabaseUrl, Engine, Outcome,
-    Transaction,
+    BackupError, BackupProgress, Connections, DatabaseFigures, DatabaseOptions, DatabaseUrl,
+    Engine, Outcome, Transaction,
     postgres::Postgres,
     sqlite::{Place, Sqlite},
     transaction::Exclusive,
@@ -168,6 +168,14 @@ impl Database {
         match &self.inner {
             Inner::Sqlite(_) => None,
             Inner::Postgres(postgres) => Some(postgres.connections()),
+        }
+    }
+
+    /// What the engine counts about itself.
+    pub fn figures(&self) -> DatabaseFigures {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => DatabaseFigures::Sqlite(sqlite.figures()),
+            Inner::Postgres(postgres) => DatabaseFigures::Postgres(postgres.figures()),
         }
     }
 

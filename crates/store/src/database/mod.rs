@@ -4,6 +4,7 @@ mod bounded_staleness;
 mod connections;
 mod diagnosis;
 mod engine;
+mod figures;
 mod handle;
 mod options;
 mod outcome;
@@ -19,6 +20,7 @@ pub use self::{
     connections::{Connections, Holder},
     diagnosis::{Diagnosis, PgBouncer, Pooler, Server},
     engine::Engine,
+    figures::{DatabaseFigures, PostgresFigures, SqliteFigures},
     handle::Database,
     options::{DatabaseOptions, StatementMode},
     sqlite::{BackupError, BackupProgress},

@@ -97,9 +97,18 @@ impl EdgeBuilder {
         if !mistakes.is_empty() {
             return Err(BuildErrors(mistakes));
         }
-        let breaches = AtomicU64::new(0);
         let standing = finish::standing_headers(options.transport_security.as_ref());
-        Ok(Edge { options, parts, router, resources, endpoints, document, standing, breaches })
+        Ok(Edge {
+            options,
+            parts,
+            router,
+            resources,
+            endpoints,
+            document,
+            standing,
+            breaches: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Edge, arrival::Arrival, limit::RateHeaders};
 use crate::{context::Context, endpoint::Settled, respond::Problem, server::Peer};
 
 /// nginx's status for a client that closed before the answer; never sent.
-const CLIENT_CLOSED_REQUEST: u16 = 499;
+pub(super) const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// What is known about a request so far. Dropped without [`end`](Line::end), it records that the
 /// caller went away.
@@ -36,6 +36,7 @@ impl<'e> Line<'e> {
     pub(super) fn begin(edge: &'e Edge, request: &Request, peer: &Peer) -> Self {
         let headers = request.headers();
         let time = edge.parts.clock.now();
+        edge.in_flight.fetch_add(1, Ordering::Relaxed);
         Self {
             edge,
             time,
@@ -106,6 +107,7 @@ impl Drop for Line<'_> {
         if !self.ended {
             self.record(CLIENT_CLOSED_REQUEST, 0, None, None);
         }
+        self.edge.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -113,7 +115,7 @@ impl Drop for Line<'_> {
 pub(super) const OTHER: &str = "OTHER";
 
 /// A method of RFC 9110 or RFC 5789 by name; any other could be made up by the caller.
-fn method_name(method: &Method) -> &'static str {
+pub(super) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -18,6 +18,7 @@ mod limits;
 mod line;
 mod once;
 mod options;
+mod outcomes;
 mod panic_guard;
 mod raw;
 mod service;
@@ -39,6 +40,7 @@ pub(crate) use credential::{Credential, SESSION_COOKIE};
 pub use gate::Gate;
 pub(crate) use once::REPLAYED;
 pub use options::{Breach, EdgeOptions, EdgeParts, ProblemObserver};
+pub use outcomes::Outcomes;
 pub use panic_guard::install_panic_hook;
 
 use crate::{endpoint::Settled, openapi::Document};
@@ -54,6 +56,8 @@ pub struct Edge {
     /// What every answer carries; each starts as a copy of it.
     standing: HeaderMap,
     breaches: AtomicU64,
+    /// Requests whose line has begun and not ended.
+    in_flight: AtomicU64,
 }
 
 /// One path and the methods it takes.
@@ -67,6 +71,12 @@ impl Edge {
     /// How often an endpoint answered a code it had not declared.
     pub fn breaches(&self) -> u64 {
         self.breaches.load(Ordering::Relaxed)
+    }
+
+    /// How many requests are being answered at this moment: their heads have arrived, and the heads
+    /// of their answers have not left.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// The OpenAPI document and the error registry of these endpoints.

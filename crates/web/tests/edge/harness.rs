@@ -121,6 +121,19 @@ impl Bench {
         assert!(traceresponse.starts_with(&ids), "{traceresponse} {line:?}");
         assert!(line.cause.is_none() || line.status >= 500, "{line:?}");
         self.check_documented(answer, line);
+        self.check_foreseen(line);
+    }
+
+    /// Whoever counts requests has made a place for this end before it came.
+    fn check_foreseen(&self, line: &Line) {
+        let method = if line.method == "HEAD" && line.route != "-" { "GET" } else { line.method };
+        let mut outcomes = self.edge.outcomes();
+        let outcomes = outcomes.find(|known| known.route == line.route && known.method == method);
+        let ends = outcomes.expect("every route and method has its outcomes").statuses;
+        let is_end = |(status, code): &(u16, Option<mainstay_core::Code>)| {
+            *status == line.status && code.map(|code| code.name) == line.code
+        };
+        assert!(ends.iter().any(is_end), "{line:?} is not in {ends:?}");
     }
 
     /// The published document is the oracle: it lists every answer that is given.

@@ -20,7 +20,7 @@ use super::{
     slow::SlowStatements,
 };
 use crate::{
-    database::{Connections, DatabaseOptions, Outcome, Pooler},
+    database::{Connections, DatabaseOptions, Outcome, Pooler, PostgresFigures},
     error::{OpenError, StoreError},
     value::Value,
 };
@@ -159,6 +159,14 @@ impl Postgres {
     pub(crate) fn connections(&self) -> Connections {
         let (lanes_busy, lanes_waiting) = self.0.lanes.load();
         Connections { lanes_busy, lanes_waiting, ..self.0.pool.connections() }
+    }
+
+    /// The same, and what the pool counts.
+    pub(crate) fn figures(&self) -> PostgresFigures {
+        let figures = self.0.pool.figures();
+        let (lanes_busy, lanes_waiting) = self.0.lanes.load();
+        let connections = Connections { lanes_busy, lanes_waiting, ..figures.connections };
+        PostgresFigures { connections, ..figures }
     }
 
     /// Asks the server on a connection of its own: queues say how busy it is, not whether it works.

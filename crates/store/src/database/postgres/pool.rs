@@ -9,11 +9,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use mainstay_core::Work;
+use mainstay_core::{Histogram, Work};
 use tokio::sync::{oneshot, watch};
 
 use super::{
@@ -23,7 +26,7 @@ use super::{
     lease::Lease,
 };
 use crate::{
-    database::{Connections, DatabaseOptions},
+    database::{Connections, DatabaseOptions, PostgresFigures, figures},
     error::{Cause, StoreError},
 };
 
@@ -41,6 +44,9 @@ struct Shared {
     /// How many connections there are, for who waits for their end.
     open: watch::Sender<usize>,
     holders: Arc<Holders>,
+    waits: Histogram,
+    holds: Histogram,
+    refused: AtomicU64,
 }
 
 #[derive(Default)]
@@ -68,7 +74,15 @@ enum Next {
 impl Pool {
     pub(super) fn new(connector: Arc<Connector>) -> Self {
         let (state, open) = (Mutex::default(), watch::Sender::new(0));
-        Self(Arc::new(Shared { connector, state, open, holders: Arc::default() }))
+        Self(Arc::new(Shared {
+            connector,
+            state,
+            open,
+            holders: Arc::default(),
+            waits: figures::histogram(),
+            holds: figures::histogram(),
+            refused: AtomicU64::new(0),
+        }))
     }
 
     pub(super) fn options(&self) -> &DatabaseOptions {
@@ -79,6 +93,15 @@ impl Pool {
     /// for what is worked for.
     pub(super) async fn acquire(&self, deadline: Instant) -> Result<Lease, StoreError> {
         let begun = Instant::now();
+        let acquired = self.acquire_since(begun, deadline).await;
+        self.0.waits.observe(begun.elapsed());
+        if matches!(acquired, Err(StoreError::Overloaded(_))) {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        acquired
+    }
+
+    async fn acquire_since(&self, begun: Instant, deadline: Instant) -> Result<Lease, StoreError> {
         let left = Work::time_left();
         let answer = match self.enter(left)? {
             Ok(lease) => return Ok(lease.held(Hold::new(&self.0.holders))),
@@ -115,6 +138,16 @@ impl Pool {
             pool_idle: state.idle.len(),
             pool_waiting: state.waiting.iter().filter(|waiting| !waiting.is_closed()).count(),
             holders,
+        }
+    }
+
+    /// The same, and what was counted since the start.
+    pub(super) fn figures(&self) -> PostgresFigures {
+        PostgresFigures {
+            connections: self.connections(),
+            waits: self.0.waits.read(),
+            holds: self.0.holds.read(),
+            refused: self.0.refused.load(Ordering::Relaxed),
         }
     }
 
@@ -211,6 +244,7 @@ impl Pool {
     pub(super) fn put_back(&self, connection: Box<Connection>, since: Instant) {
         let mut state = self.state();
         let held = since.elapsed();
+        self.0.holds.observe(held);
         state.hold = if state.hold.is_zero() {
             held
         } else {

@@ -2,7 +2,11 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -15,11 +19,11 @@ use super::{
     reader::Reader,
     session::{Limits, Session, SqliteTransaction},
     ticket::{Claim, Ticket, Watch},
-    writer::{Job, Writer},
+    writer::{Commits, Job, Writer},
 };
 use crate::{
     database::{
-        DatabaseOptions, Outcome,
+        DatabaseOptions, Outcome, SqliteFigures,
         queue::{Queue, Refused},
     },
     error::{Cause, OpenError, StoreError},
@@ -47,6 +51,8 @@ struct Shared {
     options: DatabaseOptions,
     reads: Arc<Queue<Statement>>,
     writes: Arc<Queue<Job>>,
+    commits: Arc<Commits>,
+    refused: AtomicU64,
     /// How many threads of each kind still run.
     alive: watch::Sender<Alive>,
     /// Held by the health check that looks at the moment.
@@ -84,6 +90,8 @@ impl Sqlite {
             identity: None,
             reads: Arc::new(Queue::new(options.read_queue_max)),
             writes: Arc::new(Queue::new(options.write_queue_max)),
+            commits: Arc::default(),
+            refused: AtomicU64::new(0),
             alive: watch::Sender::new(Alive::default()),
             probing: Arc::default(),
             place,
@@ -118,7 +126,7 @@ impl Sqlite {
         let (opened, answer) = oneshot::channel();
         let (sender, requests) = mpsc::channel();
         let session = Session { ticket: claim.ticket(), requests, opened };
-        self.0.writes.push(Job::Session(session)).map_err(refused)?;
+        self.0.writes.push(Job::Session(session)).map_err(|why| self.refused(why))?;
         self.answer(claim, answer).await?;
         Ok(SqliteTransaction::new(sender))
     }
@@ -130,7 +138,7 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Exclusive(Box::new(move |connection| drop(reply.send(work(connection)))));
-        self.0.writes.push(job).map_err(refused)?;
+        self.0.writes.push(job).map_err(|why| self.refused(why))?;
         answer.await.map_err(|_| stopped())
     }
 
@@ -182,7 +190,7 @@ impl Sqlite {
         let claim = Claim::new();
         let (reply, answer) = oneshot::channel();
         let statement = Statement { sql, params, ticket: claim.ticket(), again: false, reply };
-        push(statement).map_err(refused)?;
+        push(statement).map_err(|why| self.refused(why))?;
         self.answer(claim, answer).await
     }
 
@@ -196,12 +204,35 @@ impl Sqlite {
         let received = match tokio::time::timeout(patience, &mut answer).await {
             Ok(received) => received,
             Err(_) if claim.withdraw() => {
+                self.0.refused.fetch_add(1, Ordering::Relaxed);
                 return Err(StoreError::Overloaded(Cause::text("the queue moves too slowly")));
             }
             // It runs, and its own time limits are at work.
             Err(_) => answer.await,
         };
         received.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// What the threads and their queues count.
+    pub(crate) fn figures(&self) -> SqliteFigures {
+        let Shared { reads, writes, commits, refused, .. } = &*self.0;
+        SqliteFigures {
+            reads_waiting: reads.len(),
+            writes_waiting: writes.len(),
+            refused: refused.load(Ordering::Relaxed),
+            commits: commits.took.read(),
+            committed: commits.members.load(Ordering::Relaxed),
+        }
+    }
+
+    fn refused(&self, why: Refused) -> StoreError {
+        match why {
+            Refused::Full => {
+                self.0.refused.fetch_add(1, Ordering::Relaxed);
+                StoreError::Overloaded(Cause::text("the queue is full"))
+            }
+            Refused::Closed => StoreError::Unavailable(Cause::text("the database was closed")),
+        }
     }
 }
 
@@ -213,6 +244,7 @@ impl Shared {
             watch: install(&mut connection)?,
             connection,
             queue: self.writes.clone(),
+            commits: self.commits.clone(),
             batch_max: options.batch_max,
             limits: Limits {
                 statement: options.statement_timeout,
@@ -292,13 +324,6 @@ fn install(connection: &mut Connection) -> Result<Watch, OpenError> {
             "Report this as a defect.",
         )
     })
-}
-
-fn refused(refused: Refused) -> StoreError {
-    match refused {
-        Refused::Full => StoreError::Overloaded(Cause::text("the queue is full")),
-        Refused::Closed => StoreError::Unavailable(Cause::text("the database was closed")),
-    }
 }
 
 fn stopped() -> StoreError {

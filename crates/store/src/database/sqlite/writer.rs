@@ -14,11 +14,15 @@
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
+use mainstay_core::Histogram;
 use rusqlite::Connection;
 
 use super::{
@@ -29,7 +33,7 @@ use super::{
     ticket::Watch,
 };
 use crate::{
-    database::{Outcome, queue::Queue},
+    database::{Outcome, figures, queue::Queue},
     error::{Cause, StoreError},
 };
 
@@ -56,8 +60,23 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) watch: Watch,
     pub(super) queue: Arc<Queue<Job>>,
+    pub(super) commits: Arc<Commits>,
     pub(super) batch_max: usize,
     pub(super) limits: Limits,
+}
+
+/// What the writer counts.
+pub(super) struct Commits {
+    /// How long each commit took that kept something.
+    pub(super) took: Histogram,
+    /// Members of the groups that were committed.
+    pub(super) members: AtomicU64,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self { took: figures::histogram(), members: AtomicU64::new(0) }
+    }
 }
 
 /// A member that waits for the group's commit.
@@ -189,8 +208,15 @@ impl Writer {
     }
 
     fn commit(&self, members: Vec<Member>) {
+        let begun = Instant::now();
         match savepoint::commit_group(&self.connection) {
-            Ok(()) => members.into_iter().for_each(Member::answer),
+            Ok(()) => {
+                if !members.is_empty() {
+                    self.commits.took.observe(begun.elapsed());
+                    self.commits.members.fetch_add(members.len() as u64, Ordering::Relaxed);
+                }
+                members.into_iter().for_each(Member::answer);
+            }
             Err(error) => {
                 let _ = savepoint::rollback(&self.connection);
                 self.commit_failed(members, &error);

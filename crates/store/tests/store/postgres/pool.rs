@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mainstay_core::{Health, HealthCheck, Work};
-use mainstay_store::{Database, DatabaseOptions, StoreError, Transaction, params};
+use mainstay_core::{Distribution, Health, HealthCheck, Work};
+use mainstay_store::{Database, DatabaseFigures, DatabaseOptions, StoreError, Transaction, params};
 
 use super::fixture::{Fixture, at, open};
 use crate::fixture::{SHORT, add, ids};
@@ -335,4 +335,26 @@ async fn health_is_about_the_server_and_not_about_the_load() {
     let other = open(&url, DatabaseOptions::default()).await;
     other.close().await;
     assert!(matches!(other.check().await, Health::Unready(_)));
+}
+
+#[tokio::test]
+async fn waits_holds_and_refusals_are_counted() {
+    let options =
+        DatabaseOptions { pool_max: 1, acquire_timeout: SHORT, ..DatabaseOptions::default() };
+    let fixture = Fixture::with(options).await;
+    let figures = || match fixture.db.figures() {
+        DatabaseFigures::Postgres(figures) => figures,
+        DatabaseFigures::Sqlite(_) => panic!("it is a server"),
+    };
+    let count = |distribution: &Distribution| distribution.counts.iter().sum::<u64>();
+    let before = figures();
+    let tx = begin_with(&fixture.db, 1).await;
+    assert_eq!(figures().connections.pool_open - figures().connections.pool_idle, 1);
+    fixture.db.begin().await.expect_err("the only connection is taken");
+    tx.commit().await.expect("is committed");
+    let after = figures();
+    assert_eq!(after.refused, before.refused + 1);
+    assert_eq!(count(&after.waits), count(&before.waits) + 2, "in vain or not");
+    assert_eq!(count(&after.holds), count(&before.holds) + 1);
+    assert!(after.waits.sum >= before.waits.sum + SHORT);
 }

@@ -1,7 +1,9 @@
 //! One writer, some readers and their queues: who waits, who is refused, who never meets.
 
 use mainstay_core::Fault;
-use mainstay_store::{DatabaseOptions, STORE_OVERLOADED, StoreError, params};
+use mainstay_store::{
+    DatabaseFigures, DatabaseOptions, STORE_OVERLOADED, SqliteFigures, StoreError, params,
+};
 
 use super::fixture::{ENDLESS, Fixture, SHORT};
 use crate::transactions::{begin_with, create_accounts};
@@ -74,4 +76,27 @@ async fn a_full_queue_refuses_and_loses_nothing() {
         assert!(matches!(error, StoreError::Overloaded(_)), "{error:?}");
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn what_waits_what_is_refused_and_what_is_committed_is_counted() {
+    let options = DatabaseOptions { queue_wait_max: SHORT, ..DatabaseOptions::default() };
+    let fixture = Fixture::with(options).await;
+    let figures = || match fixture.db.figures() {
+        DatabaseFigures::Sqlite(figures) => figures,
+        DatabaseFigures::Postgres(_) => panic!("it is embedded"),
+    };
+    let commits = |figures: &SqliteFigures| figures.commits.counts.iter().sum::<u64>();
+    let before = figures();
+    let tx = begin_with(&fixture.db, 1).await;
+    fixture.add(2).await.expect_err("the writer is taken");
+    assert_eq!(figures().refused, before.refused + 1);
+    assert_eq!(figures().writes_waiting, 1, "given up by its caller, and still in the queue");
+    tx.commit().await.expect("is committed");
+    fixture.add(3).await.expect("the writer is free");
+    let after = figures();
+    assert_eq!(after.committed, before.committed + 2);
+    assert_eq!(commits(&after), commits(&before) + 2, "nobody else waited, so each was alone");
+    assert!(after.commits.sum > before.commits.sum);
+    assert_eq!(after.writes_waiting, 0);
 }
