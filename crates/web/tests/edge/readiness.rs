@@ -221,7 +221,12 @@ async fn who_asks_for_more_is_told_about_each_dependency() {
     let at = "2026-01-31T12:00:00Z";
     let since = answer.json()["checks"][0]["since"].as_str().expect("a time").to_owned();
     assert!(since.parse::<mainstay_core::Timestamp>().is_ok(), "{since} is like {at}");
-    let dependency = |name: &str, state: &str| serde_json::json!({ "name": name, "state": state, "since": since, "contradictions": 0 });
+    let dependency = |name: &str, state: &str| {
+        let known = [("name", name), ("state", state), ("since", since.as_str())];
+        let mut told = serde_json::Value::from_iter(known);
+        told["contradictions"] = 0.into();
+        told
+    };
     let failed = |name: &str, why: &str| {
         let mut told = dependency(name, "not_ready");
         told["last_error"] = serde_json::json!({ "at": since, "why": why });

@@ -44,9 +44,9 @@ fn check(test: &str, traffic: &str, windows: u32, happens: impl Fn(&Fleet)) -> (
 /// What is admitted of what the exact log admits.
 const UTILISATION: f64 = 0.97;
 
-/// The same, and the quota has to be filled. A machine that is busy with other tests keeps processes
-/// from spending their leases in time, so it is the best of a few runs that shows what the limiter
-/// admits; the bound holds in each.
+/// The same, and the quota has to be filled. A machine that is busy with other tests keeps
+/// processes from spending their leases in time, so it is the best of a few runs that shows what
+/// the limiter admits; the bound holds in each.
 fn check_filled(test: &str, traffic: &str, windows: u32) -> (Record, u64) {
     let mut told = String::new();
     for _ in 0..RUNS_MAX {
