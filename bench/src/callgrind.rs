@@ -40,10 +40,10 @@ fn total(binary: &str, scenario: &Scenario, place: Place<'_>, requests: usize) -
         .stderr(Stdio::piped());
     let server = Server::start_by(command, place)
         .context("valgrind; on Debian: apt-get install valgrind")?;
-    let (path, header) = match &scenario.header {
+    let (path, header) = match scenario.prepare {
         // A database of its own has an administrator of its own.
-        Some(_) if !place.is_shared() => process::reader(&server)?,
-        header => (scenario.path.clone(), header.clone().unwrap_or_default()),
+        Some(prepare) if !place.is_shared() => prepare(&server)?,
+        _ => (scenario.path.clone(), scenario.header.clone().unwrap_or_default()),
     };
     load(&server, scenario, &path, &header, requests)?;
     let report = server.stop()?;

@@ -15,10 +15,15 @@ const CONNECTIONS: &str = "64";
 /// Seconds of load that are measured; one more warms up.
 const SECONDS: &str = "4";
 
+/// Makes what is asked for, and gives its path and the header that opens it.
+pub(crate) type Prepare = fn(&Server) -> Result<(String, String)>;
+
 /// What is asked.
 pub(crate) struct Scenario {
     pub(crate) path: String,
     pub(crate) header: Option<String>,
+    /// What finds out path and header at a server with a database of its own.
+    pub(crate) prepare: Option<Prepare>,
     /// For a `POST`: whether its bodies are `valid` or `invalid`, or `keyed`: valid, and each with
     /// an idempotency key of its own.
     pub(crate) post: Option<&'static str>,
@@ -26,11 +31,17 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     pub(crate) fn get(path: &str) -> Self {
-        Self { path: path.to_owned(), header: None, post: None }
+        Self { path: path.to_owned(), header: None, prepare: None, post: None }
     }
 
     pub(crate) fn post(mode: &'static str) -> Self {
-        Self { path: "/users".to_owned(), header: None, post: Some(mode) }
+        Self { path: "/users".to_owned(), header: None, prepare: None, post: Some(mode) }
+    }
+
+    /// What this finds at a server, and at every other.
+    pub(crate) fn prepared(server: &Server, prepare: Prepare) -> Result<Self> {
+        let (path, header) = prepare(server)?;
+        Ok(Self { path, header: Some(header), prepare: Some(prepare), post: None })
     }
 
     pub(crate) fn with_header(mut self, header: &str) -> Self {

@@ -170,6 +170,19 @@ pub(crate) fn reader(accounts: &Server) -> Result<(String, String)> {
     Ok((format!("/users/{}", admin.id), format!("Authorization: Bearer {}", admin.token)))
 }
 
+/// Where an administrator asks whether a flag is on, and the header they ask with.
+pub(crate) fn evaluator(accounts: &Server) -> Result<(String, String)> {
+    let admin = admin(accounts).context("an administrator to ask as")?;
+    let flag = serde_json::json!({
+        "key": "measured", "description": "", "enabled": true, "rollout_basis_points": 5000,
+        "allow": [], "prerequisites": [],
+    });
+    let (status, _) = accounts.request("POST", "/flags", Some(&admin.token), Some(&flag))?;
+    anyhow::ensure!(status == 201, "making a flag answered {status}");
+    let header = format!("Authorization: Bearer {}", admin.token);
+    Ok(("/flags/measured/evaluation".to_owned(), header))
+}
+
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

@@ -15,7 +15,6 @@ pub(crate) fn measure(folder: &Path) -> Result<String> {
     let bare = Server::start("bare", place)?;
     let edge = Server::start("edge", place)?;
     let accounts = Server::start("accounts", place)?;
-    let (own_path, bearer) = process::reader(&accounts)?;
     let contender = |name, binary, server, scenario| Contender { name, binary, server, scenario };
     let rows = contest::run(
         &[
@@ -27,7 +26,13 @@ pub(crate) fn measure(folder: &Path) -> Result<String> {
                 "accounts, GET /users/{id}",
                 "accounts",
                 &accounts,
-                Scenario::get(&own_path).with_header(&bearer),
+                Scenario::prepared(&accounts, process::reader)?,
+            ),
+            contender(
+                "accounts, GET /flags/{key}/evaluation",
+                "accounts",
+                &accounts,
+                Scenario::prepared(&accounts, process::evaluator)?,
             ),
             contender("accounts, POST /users", "accounts", &accounts, Scenario::post("valid")),
             contender(
