@@ -111,7 +111,7 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
 /// Reads while log-ins come at a rate that does not depend on how fast they are answered.
 fn flood(folder: &Path) -> Result<String> {
     let server = Server::start("accounts", Place::embedded(folder))?;
-    let reader = admin(&server)?;
+    let reader = admin(&server, "reader@example.com")?;
     for at in 0..ACCOUNTS {
         register(&server, &format!("known{at}@example.com"))?;
     }

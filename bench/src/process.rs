@@ -147,16 +147,16 @@ fn command(binary: &str) -> Result<Command> {
 }
 
 /// Creates an administrator by the service's own command and logs in.
-pub(crate) fn admin(accounts: &Server) -> Result<Admin> {
+pub(crate) fn admin(accounts: &Server, email: &str) -> Result<Admin> {
     let mut child = command("accounts")?
         .env("DATABASE_URL", &accounts.database)
-        .args(["admin", "create", "--email", "root@example.com"])
+        .args(["admin", "create", "--email", email])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()?;
     child.stdin.take().context("a pipe")?.write_all(format!("{PASSWORD}\n").as_bytes())?;
     anyhow::ensure!(child.wait()?.success(), "`admin create` failed");
-    let login = serde_json::json!({ "email": "root@example.com", "password": PASSWORD });
+    let login = serde_json::json!({ "email": email, "password": PASSWORD });
     let (status, session) = accounts.request("POST", "/sessions", None, Some(&login))?;
     anyhow::ensure!(status == 201, "the log-in answered {status}");
     let token = session["token"].as_str().context("a token")?.to_owned();
@@ -166,13 +166,13 @@ pub(crate) fn admin(accounts: &Server) -> Result<Admin> {
 
 /// An administrator's own path and the header they read it with.
 pub(crate) fn reader(accounts: &Server) -> Result<(String, String)> {
-    let admin = admin(accounts).context("an administrator to read as")?;
+    let admin = admin(accounts, "reader@example.com").context("an administrator to read as")?;
     Ok((format!("/users/{}", admin.id), format!("Authorization: Bearer {}", admin.token)))
 }
 
 /// Where an administrator asks whether a flag is on, and the header they ask with.
 pub(crate) fn evaluator(accounts: &Server) -> Result<(String, String)> {
-    let admin = admin(accounts).context("an administrator to ask as")?;
+    let admin = admin(accounts, "evaluator@example.com").context("an administrator to ask as")?;
     let flag = serde_json::json!({
         "key": "measured", "description": "", "enabled": true, "rollout_basis_points": 5000,
         "allow": [], "prerequisites": [],
