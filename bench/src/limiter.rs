@@ -77,8 +77,9 @@ pub(crate) fn measure(_: &Path) -> Result<String> {
 
 async fn rounds() -> Result<String> {
     let server = PrivateRedis::start(Memory::Lost)?;
-    let heading = "| round | local ns | leased ns | refusal ns | asking us (p99) | weighted us (p99) \
-                   | asking/s, 64 callers | weighted/s | hot key/s, 64 callers | weighted/s |";
+    let heading = "| round | local ns | leased ns | refusal ns | asking us (p99) \
+                   | weighted us (p99) | asking/s, 64 callers | weighted/s \
+                   | hot key/s, 64 callers | weighted/s |";
     let mut lines = vec![heading.to_owned(), format!("|{}", "---|".repeat(10))];
     for round in 0..ROUNDS {
         let local: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(Arc::new(SystemClock::new())));

@@ -24,8 +24,8 @@ type Value = [u8; 80];
 /// Reads a key, which is there.
 type Read = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// A process that is on its own keeps a value for a second. This clock costs what the machine's does,
-/// and a second of it outlasts the measurement.
+/// A process that is on its own keeps a value for a second. This clock costs what the machine's
+/// does, and a second of it outlasts the measurement.
 #[derive(Debug)]
 struct Slow(SystemClock);
 
