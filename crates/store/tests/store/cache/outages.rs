@@ -18,6 +18,17 @@ fn server(memory: Memory) -> PrivateRedis {
     PrivateRedis::start(memory).expect("starts")
 }
 
+/// Returns when what is read is kept, under a name that nobody has used before.
+async fn is_used_again(process: &Process) {
+    let attempts = AtomicU32::new(0);
+    until(async || {
+        let key = attempts.fetch_add(1, Ordering::Relaxed).to_string();
+        process.fill(&key, 2).await;
+        process.serves(&key, 2).await == [true; 2]
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn without_redis_reads_are_loaded_and_writes_are_done() {
     let server = server(Memory::Lost);
@@ -41,14 +52,7 @@ async fn without_redis_reads_are_loaded_and_writes_are_done() {
     server.start_again().expect("starts");
     until(async || process.caches.state().debts == 0).await;
     process.is_trusted(true).await;
-    let attempts = AtomicU32::new(0);
-    // It is used again.
-    until(async || {
-        let key = attempts.fetch_add(1, Ordering::Relaxed).to_string();
-        process.fill(&key, 2).await;
-        process.serves(&key, 2).await == [true; 2]
-    })
-    .await;
+    is_used_again(&process).await;
 }
 
 #[tokio::test]
@@ -164,14 +168,8 @@ async fn everything_is_forgotten_with_the_memory_of_redis() {
     process.fill("key", 1).await;
     server.ask(&["FLUSHALL"]);
     until(async || process.serves("key", 1).await == [false; 2]).await;
-    // And used again, without anybody's help.
-    let attempts = AtomicU32::new(0);
-    until(async || {
-        let key = attempts.fetch_add(1, Ordering::Relaxed).to_string();
-        process.fill(&key, 2).await;
-        process.serves(&key, 2).await == [true; 2]
-    })
-    .await;
+    // Without anybody's help.
+    is_used_again(&process).await;
 }
 
 #[tokio::test]
