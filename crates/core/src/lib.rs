@@ -10,6 +10,7 @@ mod health;
 mod histogram;
 mod id;
 mod idempotency;
+mod journal;
 mod limit;
 mod personal;
 mod precondition;
@@ -30,6 +31,7 @@ pub use id::new_id;
 pub use idempotency::{
     Attempt, Claim, Completion, IdempotencyFuture, IdempotencyStore, KeptAnswer, KeyedRequest,
 };
+pub use journal::{Journal, Recorded, Step, StepId, StepKind, Steps};
 pub use limit::{
     CHARGES_MAX, Charge, Decision, Limiter, OutageMode, Outcome, Policy, Standing, Verdict,
 };

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::{
     caller::Subject,
     code::Code,
+    journal::Steps,
     trace::{RequestId, TraceContext},
 };
 
@@ -44,6 +45,8 @@ pub struct RequestLine<'a> {
     pub cause: Option<&'a dyn fmt::Display>,
     /// The client's address, after trusted proxies.
     pub client: IpAddr,
+    /// What was done for it, where that is recorded.
+    pub steps: Option<&'a Steps>,
 }
 
 impl fmt::Debug for RequestLine<'_> {

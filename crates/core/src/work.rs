@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::journal::{Journal, StepId};
+
 thread_local! {
     static CURRENT: RefCell<Option<Work>> = const { RefCell::new(None) };
 }
@@ -22,9 +24,46 @@ pub struct Work {
     pub deadline: Instant,
     /// The route, for people: `GET /users/{id}`. A template, never what a client sent.
     pub name: Arc<str>,
+    /// Where its steps are recorded, and its ids.
+    journal: Option<Journal>,
+    /// The step that it is a part of.
+    parent: Option<StepId>,
 }
 
 impl Work {
+    /// Work that nobody records.
+    pub const fn new(deadline: Instant, name: Arc<str>) -> Self {
+        Self { deadline, name, journal: None, parent: None }
+    }
+
+    /// Records its steps.
+    #[must_use]
+    pub fn recorded_in(self, journal: Journal) -> Self {
+        Self { journal: Some(journal), ..self }
+    }
+
+    /// Where its steps are recorded, and the ids of its request.
+    pub const fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+
+    /// Runs a future as a part of a step of the current work: its own steps are found below it.
+    /// Costs as much as [`scope`](Self::scope), and nothing where nobody records.
+    pub async fn part_of<F: Future>(step: Option<StepId>, future: F) -> F::Output {
+        match step.and_then(|_| Self::current()) {
+            Some(work) => Self { parent: step, ..work }.scope(future).await,
+            None => future.await,
+        }
+    }
+
+    /// Where a step is recorded that begins now, and what it is a part of.
+    pub(crate) fn recorder() -> Option<(Journal, Option<StepId>)> {
+        CURRENT.with_borrow(|work| {
+            let work = work.as_ref()?;
+            Some((work.journal.clone()?, work.parent))
+        })
+    }
+
     /// Runs a future as this work: whatever it polls finds it with [`current`](Self::current).
     ///
     /// A task that the future spawns is not part of it. Costs two moves of it for each poll. A
@@ -77,7 +116,7 @@ mod tests {
     use super::*;
 
     fn work(name: &str, left: Duration) -> Work {
-        Work { deadline: Instant::now() + left, name: name.into() }
+        Work::new(Instant::now() + left, name.into())
     }
 
     fn name() -> Option<String> {

@@ -28,6 +28,7 @@ pub mod tokens;
 
 mod app;
 mod command;
+mod http;
 
 pub use app::{
     Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources, discipline,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use mainstay_core::{Caller, RequestId, TraceContext};
+use mainstay_core::{Caller, Journal, RequestId, TraceContext};
 use tokio::time::Instant;
 
 use crate::{
@@ -25,8 +25,7 @@ tokio::task_local! {
 /// One request, from its head to its answer.
 #[derive(Debug)]
 pub struct Context {
-    pub(crate) id: RequestId,
-    pub(crate) trace: TraceContext,
+    pub(crate) journal: Journal,
     pub(crate) client: IpAddr,
     pub(crate) deadline: Instant,
     pub(crate) endpoint: Arc<Settled>,
@@ -46,12 +45,12 @@ pub struct Context {
 impl Context {
     /// The request's id, as in `x-request-id`.
     pub fn id(&self) -> &RequestId {
-        &self.id
+        self.journal.id()
     }
 
     /// The trace the request belongs to.
     pub fn trace(&self) -> &TraceContext {
-        &self.trace
+        self.journal.trace()
     }
 
     /// The client's address, after trusted proxies.

@@ -174,12 +174,12 @@ pub(crate) fn prepare<A: Application>(
     health.push(Arc::new(resources.database.clone()) as Arc<dyn HealthCheck>);
     let counting = limits::counting(framework, resources);
     let log = telemetry.request_log();
-    let meter = Arc::new(Meter::new(log.clone()));
+    let meter = Arc::new(Meter::new());
     let parts = EdgeParts {
         limiter: counting.limiter(),
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
-        log: meter.clone(),
+        log: Arc::new(Listeners(vec![meter.clone(), log.clone()])),
         clock: resources.clock.clone(),
     };
     let mut edge_options = options::edge::<A>(framework);
@@ -290,6 +290,21 @@ pub(crate) fn migration_failure(error: MigrateError) -> Failure {
             Failure::new(explanation.what, why, explanation.fix)
         }
         MigrateError::Store(error) => Failure::unexpected("the migrations failed", &error),
+    }
+}
+
+/// Everybody who wants the line of each request, in the order in which they get it.
+struct Listeners(Vec<Arc<dyn RequestLog>>);
+
+impl RequestLog for Listeners {
+    fn record(&self, line: &RequestLine<'_>) {
+        for listener in &self.0 {
+            listener.record(line);
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.0.iter().map(|listener| listener.dropped()).sum()
     }
 }
 

@@ -66,10 +66,9 @@ const UNDECLARED: Family = Family::counter(
 /// The method's series for what has no series of its own.
 const OTHER: &str = "other";
 
-/// Counts request lines on their way to the log.
+/// Counts request lines.
 pub(crate) struct Meter {
-    log: Arc<dyn RequestLog>,
-    /// The edge is built around the log, so its routes are known a moment later.
+    /// The edge is built around it, so its routes are known a moment later.
     routes: OnceLock<HashMap<&'static str, Vec<Series>, FixedState>>,
 }
 
@@ -95,8 +94,8 @@ struct End {
 
 impl Meter {
     /// Counts nothing until it knows the routes.
-    pub(crate) fn new(log: Arc<dyn RequestLog>) -> Self {
-        Self { log, routes: OnceLock::new() }
+    pub(crate) fn new() -> Self {
+        Self { routes: OnceLock::new() }
     }
 
     /// Makes a place for every outcome of the edge.
@@ -127,11 +126,6 @@ impl RequestLog for Meter {
         if let Some(series) = of_route.and_then(|of_route| find(of_route, line.method)) {
             series.record(line);
         }
-        self.log.record(line);
-    }
-
-    fn dropped(&self) -> u64 {
-        self.log.dropped()
     }
 }
 

@@ -106,6 +106,7 @@ fn request() -> RequestLine<'static> {
         replayed: false,
         cause: None,
         client: IpAddr::from([203, 0, 113, 77]),
+        steps: None,
     }
 }
 

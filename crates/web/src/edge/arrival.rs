@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use mainstay_core::{RequestId, SpanId, Timestamp, TraceContext, TraceId, TraceState};
+use mainstay_core::{Journal, RequestId, SpanId, Timestamp, TraceContext, TraceId, TraceState};
 
 use super::head;
 
@@ -17,8 +17,8 @@ const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
 
 /// What the headers say.
 pub(super) struct Arrival {
-    pub(super) id: RequestId,
-    pub(super) trace: TraceContext,
+    /// The ids, and from now on what is done.
+    pub(super) journal: Journal,
     pub(super) host: Host,
     /// What `Request-Timeout` asks for.
     pub(super) time_asked: Option<Duration>,
@@ -60,7 +60,7 @@ impl<'h> Occurs<'h> {
 }
 
 impl Arrival {
-    pub(super) fn read(headers: &HeaderMap, time: Timestamp) -> Self {
+    pub(super) fn read(headers: &HeaderMap, time: Timestamp, is_recorded: bool) -> Self {
         let [mut host, mut id, mut traceparent, mut timeout] = [Occurs::Never; 4];
         let mut is_conditional = false;
         for (name, value) in headers {
@@ -77,9 +77,9 @@ impl Arrival {
                 timeout.see(value);
             }
         }
+        let id = id.text().and_then(RequestId::parse).unwrap_or_else(|| generated_id(time));
         Self {
-            id: id.text().and_then(RequestId::parse).unwrap_or_else(|| generated_id(time)),
-            trace: trace(traceparent.text(), headers),
+            journal: Journal::new(id, trace(traceparent.text(), headers), is_recorded),
             host: match host {
                 Occurs::Never => Host::Missing,
                 Occurs::Once(value) if head::is_host(value.as_bytes()) => Host::Valid,

@@ -8,7 +8,7 @@ use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, header, uri::Authority},
 };
-use mainstay_core::{Caller, Secret};
+use mainstay_core::{Caller, Secret, Step, StepKind, Work};
 
 use super::{Cors, Edge};
 use crate::{codes, extract::Transport, respond::Problem};
@@ -79,7 +79,14 @@ impl Edge {
             Credential::Bearer(credential) | Credential::Cookie(credential) => credential,
         };
         let Some(authenticator) = &self.parts.authenticator else { return Err(refused()) };
-        match authenticator.authenticate(&credential).await {
+        let step = Step::begin(StepKind::Authentication, "credential");
+        let found = Work::part_of(step.id(), authenticator.authenticate(&credential)).await;
+        match &found {
+            Ok(Some(_)) => step.end("known", None),
+            Ok(None) => step.end("refused", None),
+            Err(_) => step.fail("failed"),
+        }
+        match found {
             Ok(Some(caller)) => Ok(caller),
             Ok(None) => Err(refused()),
             Err(fault) => Err(Problem::from_fault(&*fault)),

@@ -83,7 +83,7 @@ impl Finish {
                 observe_refusal(context, problem.code());
             }
             if !has_body {
-                response = problem.render(line.arrival.id.as_str());
+                response = problem.render(line.arrival.journal.id().as_str());
             }
             if self.version < Version::HTTP_2 && line.has_unread_body() {
                 // The rest of the body is not worth reading, so the connection ends here.
@@ -112,10 +112,10 @@ impl Finish {
             headers.insert(RATELIMIT_POLICY, rate.policy);
             headers.insert(RATELIMIT, rate.state);
         }
-        if let Ok(id) = HeaderValue::from_bytes(line.arrival.id.as_bytes()) {
+        if let Ok(id) = HeaderValue::from_bytes(line.arrival.journal.id().as_bytes()) {
             headers.insert(X_REQUEST_ID, id);
         }
-        if let Ok(trace) = HeaderValue::from_bytes(&line.arrival.trace.traceparent()) {
+        if let Ok(trace) = HeaderValue::from_bytes(&line.arrival.journal.trace().traceparent()) {
             headers.insert(TRACERESPONSE, trace);
         }
         line.end(&response, problem.as_ref());

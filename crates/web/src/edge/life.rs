@@ -75,8 +75,7 @@ impl Edge {
         let allowed = line.arrival.time_asked.map_or(allowed, |asked| asked.min(allowed));
         let deadline = line.start + allowed;
         let context = Arc::new(Context {
-            id: line.arrival.id.clone(),
-            trace: line.arrival.trace.clone(),
+            journal: line.arrival.journal.clone(),
             client: line.client,
             deadline,
             path_ranges,
@@ -91,7 +90,8 @@ impl Edge {
         line.context = Some(context.clone());
         let serving =
             pin!(CURRENT.scope(context.clone(), self.admit_and_serve(request, line, &context)));
-        let work = Work { deadline: deadline.into_std(), name: context.endpoint.title.clone() };
+        let work = Work::new(deadline.into_std(), context.endpoint.title.clone())
+            .recorded_in(context.journal.clone());
         timeout_at(deadline, work.scope(serving))
             .await
             .unwrap_or_else(|_| Err(Problem::new(codes::DEADLINE_EXCEEDED)))
@@ -140,10 +140,10 @@ impl Edge {
             return Box::pin(self.serve_once(key, request, line, context)).await;
         }
         if !line.arrival.is_conditional {
-            return Ok((endpoint.serve)(std::mem::take(request)).await);
+            return Ok(endpoint.handle(std::mem::take(request)).await);
         }
         let condition = IfNoneMatch::of(request);
-        Ok(condition.apply((endpoint.serve)(std::mem::take(request)).await))
+        Ok(condition.apply(endpoint.handle(std::mem::take(request)).await))
     }
 
     /// Finds the endpoint, or the answer that needs none.

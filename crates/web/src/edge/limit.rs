@@ -4,7 +4,9 @@ use std::{array, time::Duration};
 
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
-use mainstay_core::{CHARGES_MAX, Charge, Decision, Outcome, Standing, Verdict};
+use mainstay_core::{
+    CHARGES_MAX, Charge, Decision, Outcome, Standing, Step as Recorder, StepKind, Verdict, Work,
+};
 use sha2::{Digest, Sha256};
 
 use super::{Edge, address, line::Line};
@@ -41,8 +43,18 @@ impl Edge {
         });
         let charges = &charges[..step.limits.len()];
         let decision = match self.parts.limiter.decide(charges) {
-            Verdict::Now(decision) => decision,
-            Verdict::Later(asking) => asking.await,
+            Verdict::Now(decision) => {
+                let (name, outcome, remaining) = told(&step.limits, &decision);
+                Recorder::note(StepKind::Limit, name, outcome, Some(remaining));
+                decision
+            }
+            Verdict::Later(asking) => {
+                let recorder = Recorder::begin(StepKind::Limit, first.label);
+                let decision = Work::part_of(recorder.id(), asking).await;
+                let (name, outcome, remaining) = told(&step.limits, &decision);
+                recorder.rename(name).end(outcome, Some(remaining));
+                decision
+            }
         };
         let earlier = line.rate.take().map(|headers| headers.state);
         let state = state(earlier.as_ref(), &step.limits, &decision);
@@ -56,6 +68,22 @@ impl Edge {
                 .caused_by("the limiter cannot count, and the limit is closed then")),
         }
     }
+}
+
+/// The limit that decided, for the journal: the first that says what was decided, and of several
+/// that admit the one with the least left.
+fn told(limits: &[SettledLimit], decision: &Decision) -> (&'static str, &'static str, i64) {
+    let outcome = match decision.outcome {
+        Outcome::Admitted => "admitted",
+        Outcome::Refused => "refused",
+        Outcome::Uncounted => "uncounted",
+    };
+    let each = limits.iter().zip(decision.standings());
+    let deciding = each.filter(|(_, standing)| standing.outcome == decision.outcome);
+    let (name, remaining) = deciding
+        .min_by_key(|(_, standing)| standing.remaining)
+        .map_or(("", 0), |(limit, standing)| (limit.label, standing.remaining));
+    (name, outcome, remaining.into())
 }
 
 fn charge(limit: &SettledLimit, key: u128) -> Charge<'_> {

@@ -1,6 +1,10 @@
 //! The limits of an endpoint, settled at the start: in steps, under names, without contradictions.
 
-use std::{collections::HashSet, fmt::Write as _};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write as _,
+    sync::{Mutex, PoisonError},
+};
 
 use axum::http::{HeaderName, HeaderValue};
 use mainstay_core::{CHARGES_MAX, Code, OutageMode, Policy};
@@ -50,8 +54,22 @@ pub(super) fn settle(options: &EdgeOptions, module: &str, draft: &Draft) -> Sett
 fn settled(options: &EdgeOptions, name: String, limit: &Limit) -> SettledLimit {
     let quota = limit.quota.max(1).saturating_mul(options.limit_multiplier);
     let outage = limit.outage.unwrap_or(OutageMode::Local);
+    let label = lasting(&name);
     let policy = Policy { name, quota, window: limit.window, outage };
-    SettledLimit { key: limit.key, policy, cost: limit.cost, stands_in: false }
+    SettledLimit { key: limit.key, policy, label, cost: limit.cost, stands_in: false }
+}
+
+/// A name that is put together from names of the source, for as long as the process lives. Each is
+/// kept once, however many edges there are.
+fn lasting(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let name: &'static str = name.to_owned().leak();
+    names.insert(name);
+    name
 }
 
 /// `"name";q=QUOTA;w=SECONDS` of each limit.

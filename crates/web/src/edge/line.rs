@@ -41,7 +41,7 @@ impl<'e> Line<'e> {
             edge,
             time,
             start: Instant::now(),
-            arrival: Arrival::read(headers, time),
+            arrival: Arrival::read(headers, time, edge.options.records_steps),
             client: edge.options.proxies.client(peer.address.ip(), headers),
             method: method_name(request.method()),
             announced: request.body().size_hint().exact(),
@@ -82,10 +82,12 @@ impl<'e> Line<'e> {
             Some(endpoint) => (endpoint.module, endpoint.path),
             None => ("edge", "-"),
         };
+        let journal = &self.arrival.journal;
+        let steps = journal.take();
         self.edge.parts.log.record(&RequestLine {
             time: self.time,
-            id: &self.arrival.id,
-            trace: &self.arrival.trace,
+            id: journal.id(),
+            trace: journal.trace(),
             subject: context.and_then(Context::caller).map(|caller| caller.subject),
             module,
             method: self.method,
@@ -98,6 +100,7 @@ impl<'e> Line<'e> {
             replayed: self.replayed,
             cause: cause.as_ref().map(|cause| cause as &dyn std::fmt::Display),
             client: self.client,
+            steps: steps.as_ref(),
         });
     }
 }

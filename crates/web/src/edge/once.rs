@@ -1,7 +1,7 @@
 //! A request with a key is done once: claimed, done as one transaction with its answer, and from
 //! then on answered from what was kept.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{
     body::Body,
@@ -11,7 +11,9 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use mainstay_core::{Attempt, Claim, Completion, IdempotencyStore, KeptAnswer, KeyedRequest};
+use mainstay_core::{
+    Attempt, Claim, Completion, IdempotencyStore, KeptAnswer, KeyedRequest, Step, StepKind, Work,
+};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Edge, finish, idempotency_key::IdempotencyKey, line::Line};
@@ -66,9 +68,18 @@ impl Edge {
             None => (request, Bytes::new()),
         };
         let keyed = key.identify(&request, context, &body);
-        match claim(&**store, keyed, context).await? {
+        let step = Step::begin(StepKind::Idempotency, "claim");
+        let claimed = Work::part_of(step.id(), pin!(claim(&**store, keyed, context))).await;
+        match &claimed {
+            Ok(Claim::Fresh(_)) => step.end("fresh", None),
+            Ok(Claim::Answered(_)) => step.end("answered", None),
+            Ok(Claim::InProgress) => step.end("in_progress", None),
+            Ok(Claim::Reused) => step.end("reused", None),
+            Err(_) => step.fail("failed"),
+        }
+        match claimed? {
             Claim::Fresh(attempt) => {
-                serve(attempt, request, context, line.arrival.id.as_str()).await
+                serve(attempt, request, context, line.arrival.journal.id().as_str()).await
             }
             Claim::Answered(answer) => {
                 line.replayed = true;
@@ -119,7 +130,7 @@ async fn serve(
     request_id: &str,
 ) -> Result<Response, Problem> {
     let mut served = Err(Problem::new(codes::INTERNAL).caused_by("an attempt ran nothing"));
-    let serving = async { served = Ok((context.endpoint.serve)(request).await) };
+    let serving = async { served = Ok(context.endpoint.handle(request).await) };
     attempt.scope(Box::pin(serving)).await;
     let kept = match served {
         Ok(response) if is_for_good(&response, context) => keep(response, request_id).await,

@@ -73,6 +73,9 @@ pub struct EdgeOptions {
     pub transport_security: Option<HeaderValue>,
     /// Asks for a token in front of everything; for a listener whose callers have no accounts.
     pub gate: Option<Gate>,
+    /// Whether what is done for a request is recorded, step by step
+    /// ([`Step`](mainstay_core::Step)), and handed out with its line.
+    pub records_steps: bool,
     /// What an undeclared code does.
     pub breach: Breach,
     /// Sees every problem; for the coverage of the contract.
@@ -97,6 +100,7 @@ impl Default for EdgeOptions {
             transport: Transport::Bearer,
             transport_security: None,
             gate: None,
+            records_steps: true,
             breach: Breach::Report,
             observer: None,
         }

@@ -121,6 +121,8 @@ pub(crate) struct Step {
 pub(crate) struct SettledLimit {
     pub(crate) key: LimitKey,
     pub(crate) policy: Policy,
+    /// The policy's name, for journals.
+    pub(crate) label: &'static str,
     pub(crate) cost: u32,
     /// It is the service's default, and counts clients for limits that cannot.
     pub(crate) stands_in: bool,

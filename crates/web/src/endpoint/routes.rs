@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use axum::http::Method;
-use mainstay_core::{Code, ScopeName};
+use axum::{extract::Request, http::Method, response::Response};
+use mainstay_core::{Code, ScopeName, Step, StepKind, Work};
 
 use super::{
     access::Access,
@@ -125,6 +125,14 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
+    /// Runs the handler, which is a step of the request.
+    pub(crate) async fn handle(&self, request: Request) -> Response {
+        let step = Step::begin(StepKind::Handler, self.name);
+        let response = Work::part_of(step.id(), (self.serve)(request)).await;
+        step.end("answered", Some(response.status().as_u16().into()));
+        response
+    }
+
     /// Whether a key makes two requests one.
     pub(crate) fn is_by_key(&self) -> bool {
         self.decisions.repeat == Some(Repeat::ByKey)

@@ -18,13 +18,6 @@ use mainstay_web::{
 use super::*;
 use crate::metrics::Format;
 
-/// Nothing is written.
-struct NoLog;
-
-impl RequestLog for NoLog {
-    fn record(&self, _: &RequestLine<'_>) {}
-}
-
 async fn fine() -> Json<u32> {
     Json(1)
 }
@@ -50,7 +43,7 @@ fn bench() -> Bench {
         .add(get("/fine", fine).public())
         .add(get("/broken", broken).public())
         .add(get("/endless", endless).public().without_deadline("it is endless"));
-    let meter = Arc::new(Meter::new(Arc::new(NoLog)));
+    let meter = Arc::new(Meter::new());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let parts = EdgeParts {
         limiter: Arc::new(LocalLimiter::new(clock.clone())),

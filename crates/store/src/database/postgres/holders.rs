@@ -87,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn holders_are_told_by_the_name_of_their_work() {
         let holders = Arc::new(Holders::default());
-        let work = Work { deadline: Instant::now(), name: "GET /users".into() };
+        let work = Work::new(Instant::now(), "GET /users".into());
         let first = work.clone().scope(async { Hold::new(&holders) }).await;
         let second = work.scope(async { Hold::new(&holders) }).await;
         let third = Hold::new(&holders);

@@ -119,7 +119,7 @@ async fn the_error_of_a_leader_that_has_run_out_of_time_is_its_own() {
     let alone = Alone::new(spec());
     let gate = Gate::default();
     let (cache, load) = (alone.cache.clone(), gate.clone());
-    let late = Work { deadline: Instant::now(), name: "GET /late".into() };
+    let late = Work::new(Instant::now(), "GET /late".into());
     let leader = tokio::spawn(async move {
         let read = cache.get_or_load("key", || load.load());
         late.scope(read).await.map(drop)
@@ -142,7 +142,7 @@ async fn nobody_waits_longer_than_the_cache_says_or_half_of_the_time_left() {
         let gate = Gate::default();
         let leader = alone.start(&gate);
         gate.has_begun(1).await;
-        let work = Work { deadline: Instant::now() + left, name: "GET /numbers".into() };
+        let work = Work::new(Instant::now() + left, "GET /numbers".into());
         assert_eq!(work.scope(alone.get("key", Some(2))).await, Some(2));
         assert_eq!(alone.cache.stats().waits_in_vain, 1);
         gate.answer(Some(1));

@@ -128,7 +128,7 @@ async fn who_holds_the_connections_is_told() {
     let options =
         DatabaseOptions { pool_max: 2, acquire_timeout: SHORT, ..DatabaseOptions::default() };
     let fixture = Fixture::with(options).await;
-    let work = Work { deadline: Instant::now() + Duration::from_mins(1), name: "GET /slow".into() };
+    let work = Work::new(Instant::now() + Duration::from_mins(1), "GET /slow".into());
     let first = work.clone().scope(fixture.db.begin()).await.expect("begins");
     let second = fixture.db.begin().await.expect("begins");
     let refused = fixture.db.begin().await.expect_err("there is no other");
@@ -151,7 +151,7 @@ async fn nobody_waits_for_a_connection_beyond_the_deadline() {
     let options = DatabaseOptions { pool_max: 1, ..DatabaseOptions::default() };
     let fixture = Fixture::with(options).await;
     let begin_within = |left: Duration| {
-        Work { deadline: Instant::now() + left, name: "GET /it".into() }.scope(fixture.db.begin())
+        Work::new(Instant::now() + left, "GET /it".into()).scope(fixture.db.begin())
     };
     let held = fixture.db.begin().await.expect("begins");
     let begun = Instant::now();
@@ -181,7 +181,7 @@ async fn the_server_stops_a_statement_when_its_request_has_no_time_left() {
         assert!(matches!(late, Err(StoreError::TimedOut(_))), "{late:?}");
         limit
     };
-    let work = Work { deadline: Instant::now() + SHORT, name: "GET /it".into() };
+    let work = Work::new(Instant::now() + SHORT, "GET /it".into());
     let during = work.scope(within).await;
     assert!(during <= SHORT.as_millis() as i64, "{during}");
     let mut tx = fixture.db.begin().await.expect("begins");

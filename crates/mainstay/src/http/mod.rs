@@ -1,0 +1,5 @@
+//! Requests to other services.
+
+mod connector;
+
+pub(crate) use connector::{Connector, connector};
