@@ -222,8 +222,13 @@ impl Step {
     /// Begins a step of what is worked for now. Costs two looks at the clock where steps are
     /// recorded, and none elsewhere.
     pub fn begin(kind: StepKind, name: &'static str) -> Self {
+        Self::part(None, kind, name)
+    }
+
+    /// The same, as a part of another step that has not ended.
+    pub fn part(of: Option<StepId>, kind: StepKind, name: &'static str) -> Self {
         let Some((journal, parent)) = Work::recorder() else { return Self(None) };
-        let now = Instant::now();
+        let (now, parent) = (Instant::now(), of.or(parent));
         let step = Recorded {
             kind,
             name,

@@ -73,7 +73,7 @@ impl<V: Send + Sync + 'static> Store<V> {
         tags: &[(String, String)],
     ) -> Option<Landing<V>> {
         let value = (self.codec.as_ref()?.decode)(bytes)?.map(Arc::new);
-        let landing = self.landing(stamp, value);
+        let landing = Landing { source: "shared", ..self.landing(stamp, value) };
         let is_open = |stamp: &Stamp| !self.caches.fences.is_closed(stamp);
         if !landing.stamp.as_ref().is_some_and(is_open) || !shared.are_alive(tags).await {
             return None;

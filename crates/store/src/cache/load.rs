@@ -2,12 +2,12 @@
 
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use mainstay_core::Work;
+use mainstay_core::{Step, StepKind, Work};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -68,6 +68,23 @@ impl<V: Serialize + DeserializeOwned> Codec<V> {
     }
 }
 
+/// Ends the step that a question to a cache is.
+pub(super) fn end<V>(
+    step: Step,
+    found: Result<(Known<V>, &'static str), StoreError>,
+) -> Result<Known<V>, StoreError> {
+    match found {
+        Ok((value, source)) => {
+            step.end(source, None);
+            Ok(value)
+        }
+        Err(error) => {
+            step.fail(error.word());
+            Err(error)
+        }
+    }
+}
+
 impl<V: Send + Sync + 'static> Store<V> {
     pub(super) fn new(caches: Arc<Inner>, spec: CacheSpec<V>, codec: Option<Codec<V>>) -> Self {
         let afterlife = spec.stale_while_revalidate.max(spec.stale_if_error);
@@ -107,22 +124,37 @@ impl<V: Send + Sync + 'static> Store<V> {
         joinable: &Joinable,
         load: Loader<V>,
     ) -> Result<Known<V>, StoreError> {
+        let step = Step::begin(StepKind::Cache, self.spec.name);
+        let found = Work::part_of(step.id(), pin!(self.find(key, joinable, load))).await;
+        end(step, found)
+    }
+
+    /// The value, and how it was come by.
+    async fn find(
+        &self,
+        key: &str,
+        joinable: &Joinable,
+        load: Loader<V>,
+    ) -> Result<(Known<V>, &'static str), StoreError> {
         let name = name::of_entry(self.spec.name, key);
         let deadline = self.wait_until();
         let mut joins = 0;
         while joins < JOINS_MAX {
             let mut flight = match self.board(key, &name, joinable) {
-                Boarding::Lead(leader) => return self.lead(leader, key, &name, load).await,
+                Boarding::Lead(leader) => {
+                    let landing = self.lead(leader, key, &name, load).await?;
+                    return Ok((landing.value, landing.source));
+                }
                 Boarding::Wait(flight) => flight,
             };
             self.counters.waits.add();
             let landing = flight.wait_for(Option::is_some);
             match tokio::time::timeout_at(deadline.into(), landing).await {
                 Ok(Ok(outcome)) => match outcome.clone() {
-                    Some(Ok(Landing { value, stamp: Some(stamp) }))
+                    Some(Ok(Landing { value, stamp: Some(stamp), .. }))
                         if self.caches.fences.is_legal(&stamp) =>
                     {
-                        return Ok(value);
+                        return Ok((value, "joined"));
                     }
                     Some(Err(error)) => return Err(error),
                     _ => joins += 1,
@@ -135,7 +167,7 @@ impl<V: Send + Sync + 'static> Store<V> {
                 }
             }
         }
-        self.load(load).await
+        Ok((self.load(load).await?, "loaded"))
     }
 
     /// Gets the value for all who wait.
@@ -145,13 +177,13 @@ impl<V: Send + Sync + 'static> Store<V> {
         key: &str,
         name: &str,
         load: Loader<V>,
-    ) -> Result<Known<V>, StoreError> {
+    ) -> Outcome<V> {
         let outcome = self.fetch(leader.stamp, key, name, load).await;
         let is_out_of_time = Work::time_left() == Some(Duration::ZERO);
         if outcome.is_ok() || !is_out_of_time {
             leader.land(outcome.clone());
         }
-        Ok(outcome?.value)
+        outcome
     }
 
     async fn fetch(&self, stamp: Stamp, key: &str, name: &str, load: Loader<V>) -> Outcome<V> {
@@ -178,12 +210,12 @@ impl<V: Send + Sync + 'static> Store<V> {
         let fences = &self.caches.fences;
         let tags = self.spec.tags_of(value.as_deref());
         let stamp = tags.map(|tags| stamp.with(tags.iter().map(|tag| fences.of(&tag.name()))));
-        Landing { value, stamp }
+        Landing { value, stamp, source: "loaded" }
     }
 
     /// Keeps what was read in this process, unless that may be old already.
     pub(super) fn keep(&self, key: &str, landing: &Landing<V>, fresh_until: Duration) {
-        let Landing { value, stamp } = landing;
+        let Landing { value, stamp, .. } = landing;
         let is_open = |stamp: &Stamp| {
             !self.caches.fences.is_closed(stamp) && self.caches.fences.is_legal(stamp)
         };
