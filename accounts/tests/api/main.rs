@@ -30,4 +30,5 @@ mod security_events;
 mod sessions;
 mod sqlite;
 mod support;
+mod traces;
 mod users;

@@ -29,6 +29,7 @@ pub mod tokens;
 mod app;
 mod command;
 mod http;
+mod traces;
 
 pub use app::{
     Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources, discipline,

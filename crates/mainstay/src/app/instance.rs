@@ -24,9 +24,10 @@ use super::{
 };
 use crate::{
     config::{Framework, MigrateAtStart},
-    metrics::{self, Meter, Registry},
+    metrics::{self, Meter, Registry, TraceExport},
     passwords::{PasswordOptions, Passwords},
     telemetry::Telemetry,
+    traces::{Exporter, Exporting},
 };
 
 /// What tests replace, and production leaves alone.
@@ -61,6 +62,7 @@ pub struct Instance {
     serving: JoinHandle<Drained>,
     probes: JoinHandle<Drained>,
     probes_shutdown: Shutdown,
+    exporting: Option<Exporting>,
 }
 
 impl Instance {
@@ -74,6 +76,9 @@ impl Instance {
         let resources = open::<A>(framework, &overrides).await?;
         let Prepared { edge, readiness, ops_edge, counting, measured, metrics, .. } =
             prepare::<A>(framework, settings, &resources, telemetry, overrides)?;
+        let exporter = measured.traces.exporter.as_ref();
+        let start = |exporter: &Exporter| exporter.start::<A>(&resources.clock);
+        let exporting = exporter.map(start).transpose()?;
         if edge.keeps_answers() {
             idempotency::check(&resources).await?;
         }
@@ -101,6 +106,7 @@ impl Instance {
             readiness,
             _watch: watch,
             probes_shutdown,
+            exporting,
         })
     }
 
@@ -125,14 +131,19 @@ impl Instance {
     }
 
     /// Stops: readiness turns false at once, requests in flight finish within the drain deadline,
-    /// then the database is closed. Probes are answered until the end.
+    /// then the last traces are sent and the database is closed. Probes are answered until the end.
     pub async fn stop(self) -> Drained {
         self.readiness.drain();
         self.shutdown.trigger();
         // A listener's task ends only by its drain; if it panicked there is nothing to wait for.
         let aborted = Drained { completed: false, connections_aborted: 0 };
         let drained = self.serving.await.unwrap_or(aborted);
-        self.resources.database.close().await;
+        let traces = async {
+            if let Some(exporting) = self.exporting {
+                exporting.stop().await;
+            }
+        };
+        tokio::join!(self.resources.database.close(), traces);
         self.probes_shutdown.trigger();
         let _ = self.probes.await;
         drained
@@ -175,16 +186,20 @@ pub(crate) fn prepare<A: Application>(
     let counting = limits::counting(framework, resources);
     let log = telemetry.request_log();
     let meter = Arc::new(Meter::new());
+    let exporter = Exporter::new(&framework.traces, resources.database.engine());
+    let exports = exporter.clone().map(|exporter| Arc::new(exporter) as Arc<dyn RequestLog>);
+    let listeners = [meter.clone() as Arc<dyn RequestLog>, log.clone()].into_iter().chain(exports);
     let parts = EdgeParts {
         limiter: counting.limiter(),
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
-        log: Arc::new(Listeners(vec![meter.clone(), log.clone()])),
+        log: Arc::new(Listeners(listeners.collect())),
         clock: resources.clock.clone(),
     };
     let mut edge_options = options::edge::<A>(framework);
     edge_options.breach = overrides.strict.unwrap_or(Breach::Report);
     edge_options.observer = overrides.observer;
+    let sampler = edge_options.sampler.clone();
     let described = Arc::new(OnceLock::new());
     let edge = edge
         .mount(openapi::routes(described.clone()))
@@ -209,7 +224,9 @@ pub(crate) fn prepare<A: Application>(
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
     let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
     let _ = published.set(matrix.to_json().to_string().into());
-    let measured = Measured { meter, edge: edge.clone(), counting: counting.clone(), log, own };
+    let traces = TraceExport { exporter, sampler };
+    let measured =
+        Measured { meter, edge: edge.clone(), counting: counting.clone(), log, traces, own };
     Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics })
 }
 

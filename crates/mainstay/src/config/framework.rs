@@ -8,6 +8,7 @@ use mainstay_core::Secret;
 use super::{
     database::{Database, Pool},
     loader::Loader,
+    traces::Traces,
     value::{BearerToken, ConnectionUrl, CorsOrigin, Directives},
 };
 use crate::{choice, section};
@@ -273,6 +274,8 @@ pub struct Framework {
     pub passwords: Passwords,
     /// `[log]`
     pub log: Log,
+    /// `[traces]`
+    pub traces: Traces,
     /// `[shutdown]`
     pub shutdown: Shutdown,
     /// `[fleet]`
@@ -292,6 +295,7 @@ impl Framework {
             limits: loader.section(),
             passwords: loader.section(),
             log: loader.section(),
+            traces: loader.section(),
             shutdown: loader.section(),
             fleet: loader.section(),
         };

@@ -20,6 +20,7 @@ mod runtime;
 mod serve;
 mod server;
 mod service;
+mod traces;
 
 pub use self::page::{Family, Format, Kind, Label, Page, Samples, Value};
 pub(crate) use self::{
@@ -34,6 +35,7 @@ pub(crate) use self::{
     serve::{Published, routes},
     server::Connections,
     service::{BuildInfo, LogDrops},
+    traces::TraceExport,
 };
 
 /// Writes what it knows at this moment.
