@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mainstay_test_databases::{FaultProxy, Memory, PrivateRedis};
+use mainstay_test_databases::{FaultProxy, Memory, PrivateRedis, WallClock};
 
 use super::{
     fleet::{Fleet, Plan, Record, is_member},
@@ -35,8 +35,14 @@ const WINDOW: Duration = Duration::from_secs(1);
 const LENGTH: Duration = Duration::from_secs(9);
 
 fn run(test: &str, urls: [&str; 4], breaks: impl FnOnce(), mends: impl FnOnce()) -> Record {
-    let plan =
-        Plan { traffic: "poisson 10", urls, patience: PATIENCE, window: WINDOW, length: LENGTH };
+    let plan = Plan {
+        traffic: "poisson 10",
+        urls,
+        clocks: [None; 4],
+        patience: PATIENCE,
+        window: WINDOW,
+        length: LENGTH,
+    };
     let fleet = Fleet::start(&format!("limiter::outage::{test}"), &plan);
     fleet.wait_until(AWAY);
     breaks();
@@ -84,6 +90,7 @@ fn redis_that_loses_its_memory_is_told_and_within_the_bound() {
     let plan = Plan {
         traffic: "poisson 10",
         urls: [&url; 4],
+        clocks: [None; 4],
         patience: PATIENCE,
         window: WINDOW,
         length: LENGTH,
@@ -109,6 +116,22 @@ fn redis_that_crashes_and_knows_nothing_afterwards_is_within_the_bound() {
     let (crash, start) =
         (|| server.crash().expect("ends"), || server.start_again().expect("starts"));
     check("crash and loss", &run(TEST, [&url; 4], crash, start), LOSS_MAX);
+}
+
+#[test]
+fn a_redis_whose_clock_is_set_is_within_the_bound() {
+    const TEST: &str = "a_redis_whose_clock_is_set_is_within_the_bound";
+    if is_member() {
+        return;
+    }
+    let clock = WallClock::new().expect("is made");
+    let server = PrivateRedis::start_by(Memory::Lost, &clock).expect("starts");
+    let url = server.url();
+    let [forth, back] = [30, 0].map(|seconds| {
+        let clock = &clock;
+        move || clock.set(seconds).expect("is set")
+    });
+    check("clock of Redis", &run(TEST, [&url; 4], forth, back), OUTAGE_MAX);
 }
 
 #[test]
