@@ -108,9 +108,9 @@ async fn without_a_proof_a_value_is_served_for_the_bound_and_not_after_a_write()
     process.fill("kept", 1).await;
     until(async || {
         let asked = began.elapsed();
-        let served = process.serves("kept", 1).await;
-        assert!(asked < STALENESS || served == [false; 2], "after {asked:?}");
-        served == [false; 2]
+        let found = process.serves("kept", 1).await;
+        assert!(asked < STALENESS || found == [false; 2], "after {asked:?}");
+        found == [false; 2]
     })
     .await;
 }
