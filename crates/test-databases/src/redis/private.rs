@@ -146,6 +146,14 @@ impl PrivateRedis {
         Ok(())
     }
 
+    /// Loses what it had kept on the disk, after a [`crash`](Self::crash).
+    pub fn forget(&self) -> Result<(), ServerError> {
+        match fs::remove_dir_all(self.guard.folder().join("appendonlydir")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Starts it again after a [`crash`](Self::crash), at the same address.
     pub fn start_again(&self) -> Result<(), ServerError> {
         self.begin(self.port)
@@ -237,6 +245,10 @@ mod tests {
             assert!(ask(server.port, &["PING"]).is_err(), "it is gone");
             server.start_again().expect("starts");
             assert_eq!(server.ask(&["GET", "key"]), left);
+            server.crash().expect("ends");
+            server.forget().expect("is lost");
+            server.start_again().expect("starts");
+            assert_eq!(server.ask(&["GET", "key"]), "");
             assert_eq!(server.ask(&["LRANGE", "none", "0", "1"]), "");
             assert_eq!(server.calls("get"), 1);
         }
