@@ -209,21 +209,20 @@ impl<V: Send + Sync + 'static> Store<V> {
         if let Some(shared) = &self.caches.shared {
             return self.fetch_shared(shared, stamp, (key, name), load).await;
         }
-        let began = self.caches.clock.monotonic();
+        let (began, now) = (Instant::now(), self.caches.clock.monotonic());
         let landing = self.landing(stamp, self.load(load).await?);
         let lifetime = self.spec.lifetime(landing.value.as_deref()).min(ALONE_MAX);
-        self.keep(key, &landing, began, lifetime);
+        self.keep(key, &landing, Life { began, fresh_until: now + lifetime, is_proved: true });
         Ok(landing)
     }
 
     /// Loads what nobody can be told to forget: it is kept for the bound.
     async fn load_unproved(&self, stamp: Stamp, key: &str, load: Loader<V>) -> Outcome<V> {
         self.counters.bypasses.add();
-        let began = self.caches.clock.monotonic();
+        let (began, now) = (Instant::now(), self.caches.clock.monotonic());
         let landing = self.landing(stamp, self.load(load).await?);
-        let lifetime = self.spec.lifetime(landing.value.as_deref());
-        let fresh_until = began + lifetime.min(self.caches.bounds.staleness);
-        self.keep_for(key, &landing, Life { began, fresh_until, is_proved: false });
+        let fresh_until = now + self.spec.lifetime(landing.value.as_deref());
+        self.keep(key, &landing, Life { began, fresh_until, is_proved: false });
         Ok(landing)
     }
 
@@ -241,11 +240,7 @@ impl<V: Send + Sync + 'static> Store<V> {
     }
 
     /// Keeps what was read in this process, unless that may be old already.
-    pub(super) fn keep(&self, key: &str, landing: &Landing<V>, began: Duration, left: Duration) {
-        self.keep_for(key, landing, Life { began, fresh_until: began + left, is_proved: true });
-    }
-
-    fn keep_for(&self, key: &str, landing: &Landing<V>, life: Life) {
+    pub(super) fn keep(&self, key: &str, landing: &Landing<V>, life: Life) {
         let Landing { value, stamp, .. } = landing;
         let is_open = |stamp: &Stamp| {
             !self.caches.fences.is_closed(stamp) && self.caches.fences.is_legal(stamp)

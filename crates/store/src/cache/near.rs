@@ -1,6 +1,9 @@
 //! `Near`: the values in this process's memory.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use foldhash::quality::RandomState;
 use quick_cache::{
@@ -37,10 +40,10 @@ struct Entry<V> {
 /// From when until when a value may be served.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Life {
-    /// Before the value was read.
-    pub(super) began: Duration,
+    /// Before the value was read. Never by a test's clock, as a [`Proof`](super::shared) is not.
+    pub(super) began: Instant,
     pub(super) fresh_until: Duration,
-    /// Every later invalidation arrives. Otherwise it ends with `fresh_until`, and nothing follows.
+    /// Every later invalidation arrives. Otherwise it is of use for the bound and no longer.
     pub(super) is_proved: bool,
 }
 
@@ -81,10 +84,9 @@ impl<V> Near<V> {
             return Found::Nothing;
         }
         match now.checked_sub(entry.life.fresh_until) {
+            _ if !entry.life.is_proved => Found::Nothing,
             None => Found::Fresh(entry.value),
-            Some(late) if late < self.afterlife && entry.life.is_proved => {
-                Found::Stale(entry.value, entry.stamp, late)
-            }
+            Some(late) if late < self.afterlife => Found::Stale(entry.value, entry.stamp, late),
             Some(_) => {
                 self.forget(key, &entry);
                 Found::Nothing
@@ -101,7 +103,7 @@ impl<V> Near<V> {
         within: Duration,
     ) -> Option<Known<V>> {
         let entry = self.entries.get(key)?;
-        let is_recent = now < entry.life.fresh_until.min(entry.life.began + within);
+        let is_recent = now < entry.life.fresh_until && entry.life.began.elapsed() < within;
         (is_recent && fences.is_legal(&entry.stamp)).then_some(entry.value)
     }
 
