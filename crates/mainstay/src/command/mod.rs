@@ -10,6 +10,7 @@ mod parse;
 mod promote;
 mod secret;
 mod serve;
+mod why;
 
 use std::{future::Future, path::PathBuf, process::ExitCode};
 
@@ -97,6 +98,7 @@ fn dispatch<A: Application>(
             print(&block_on(describe::errors::<A>(&framework, &settings, matches))?);
         }
         Some(("metrics", m)) => print(&block_on(describe::metrics::<A>(&framework, &settings, m))?),
+        Some(("why", matches)) => return block_on(why::run(&framework, matches)),
         Some(("migrate", matches)) => {
             return block_on(migrate::run::<A>(&framework, matches));
         }
