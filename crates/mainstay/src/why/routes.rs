@@ -36,8 +36,10 @@ struct List {
     /// The template, as in the log: `/users/{id}`.
     #[schemars(length(min = 1, max = 256))]
     route: Option<String>,
+    /// As in the log.
     #[schemars(length(min = 1, max = 16))]
     method: Option<String>,
+    /// 499 for clients that went away.
     #[schemars(range(min = 100, max = 599))]
     status: Option<u16>,
     /// That of a problem.

@@ -12,6 +12,7 @@ type Name = Cow<'static, str>;
 /// Requests that were kept.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Records {
+    /// Newest first.
     pub(crate) records: Vec<Record>,
 }
 
@@ -36,6 +37,7 @@ pub(crate) struct Record {
     pub(crate) time: String,
     /// The caller's, or generated.
     pub(crate) id: String,
+    /// Shared by every service that the trace passes.
     pub(crate) trace_id: String,
     /// This service's span.
     pub(crate) span_id: String,
@@ -45,7 +47,9 @@ pub(crate) struct Record {
     /// Who asked, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user_id: Option<String>,
+    /// That of the route; `edge` when none was matched.
     pub(crate) module: Name,
+    /// `OTHER` for one that the service does not know.
     pub(crate) method: Name,
     /// The template; `-` when none was matched.
     pub(crate) route: Name,
@@ -53,7 +57,9 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     /// From the head's arrival to the answer's.
     pub(crate) ms: f64,
+    /// Bytes of body, announced or read.
     pub(crate) bytes_in: u64,
+    /// Bytes of the answer's body.
     pub(crate) bytes_out: u64,
     /// Of a problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,7 +92,9 @@ pub(crate) struct Record {
 /// A step of a request. Times are in milliseconds, with three decimals.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Stage {
+    /// What it is: `sql`, `cache`, `handler` and so on.
     pub(crate) kind: Name,
+    /// From the source: the text of a statement, the name of a limit.
     pub(crate) name: Name,
     /// The place in the list of the step that it is a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +107,7 @@ pub(crate) struct Stage {
     pub(crate) ms: Option<f64>,
     /// What came of it, in a word.
     pub(crate) outcome: Name,
+    /// Whether that was a failure.
     pub(crate) failed: bool,
     /// What there is to count, by the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,16 +2,20 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, BufRead, Read as _},
+    fs::File,
+    io::{self, BufRead, BufReader, Read as _},
+    path::PathBuf,
 };
 
 use serde_json::{Map, Value};
 
 use super::{
+    super::complain,
+    Form,
     paint::{Colour, Paint, plain},
     timeline,
 };
-use crate::why::Record;
+use crate::{app::Failure, why::Record};
 
 /// The longest line that is looked at. Those of a service are shorter by far: each text in them is
 /// cut at 1 KiB.
@@ -23,32 +27,74 @@ const LINES_MAX: usize = 1000;
 /// A line of a log.
 type Line = Map<String, Value>;
 
+/// Reads the logs of any number of processes.
+pub(super) fn tell<'f>(
+    id: &str,
+    files: impl Iterator<Item = &'f PathBuf>,
+    form: Form,
+) -> Result<String, Failure> {
+    let mut search = Search::new(id);
+    for path in files {
+        let read = if path.as_os_str() == "-" {
+            search.read(io::stdin().lock())
+        } else {
+            File::open(path).and_then(|file| search.read(BufReader::with_capacity(1 << 20, file)))
+        };
+        read.map_err(|error| {
+            let path = path.to_string_lossy();
+            let what = format!("the log `{}` cannot be read", plain(&path));
+            Failure::new(what, error.to_string(), "name a file with JSON lines, or `-`")
+        })?;
+    }
+    let found = search.finish();
+    let unread = format!("{} lines are no JSON or too long, and were skipped", found.skipped);
+    if found.lines.is_empty() {
+        return Err(Failure::new(
+            format!("no line has the id {id}"),
+            format!("{} lines were read; {unread}", found.read),
+            "read the logs of every process, and those put aside: `--log FILE --log FILE.1`",
+        ));
+    }
+    if found.skipped > 0 {
+        complain(&format_args!("warning: {unread}"));
+    }
+    if found.omitted > 0 {
+        let omitted = found.omitted;
+        complain(&format_args!("warning: {omitted} more lines have this id"));
+    }
+    let shown = found.lines.into_iter().map(|line| match form {
+        Form::Json => plain(&Value::Object(line).to_string()) + "\n",
+        Form::Text(paint) => show(&line, paint),
+    });
+    Ok(shown.collect())
+}
+
 /// Looks for an id, in one log after another.
-pub(super) struct Search<'a> {
+struct Search<'a> {
     id: &'a str,
     found: Found,
 }
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+struct Found {
     /// By time.
-    pub(super) lines: Vec<Line>,
+    lines: Vec<Line>,
     /// Lines that have the id as well, and for which there was no room.
-    pub(super) omitted: u64,
+    omitted: u64,
     /// Lines that could not be read.
-    pub(super) skipped: u64,
+    skipped: u64,
     /// All of them.
-    pub(super) read: u64,
+    read: u64,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(id: &'a str) -> Self {
+    fn new(id: &'a str) -> Self {
         Self { id, found: Found::default() }
     }
 
     /// Reads a log to its end.
-    pub(super) fn read(&mut self, mut log: impl BufRead) -> io::Result<()> {
+    fn read(&mut self, mut log: impl BufRead) -> io::Result<()> {
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -93,7 +139,7 @@ impl<'a> Search<'a> {
         self.found.lines.push(parsed);
     }
 
-    pub(super) fn finish(self) -> Found {
+    fn finish(self) -> Found {
         let mut found = self.found;
         found.lines.sort_by(|a, b| text(a, "time").cmp(text(b, "time")));
         found
@@ -105,13 +151,13 @@ fn text<'l>(line: &'l Line, name: &str) -> &'l str {
 }
 
 /// A line for people: that of a request with all that it says, any other on one line.
-pub(super) fn show(line: Line, paint: Paint) -> String {
-    if text(&line, "msg") == "request"
+fn show(line: &Line, paint: Paint) -> String {
+    if text(line, "msg") == "request"
         && let Ok(record) = serde_json::from_value::<Record>(Value::Object(line.clone()))
     {
         return timeline::show(&record, paint);
     }
-    event(&line, paint)
+    event(line, paint)
 }
 
 /// What the line begins with, and what is the same in all of them.

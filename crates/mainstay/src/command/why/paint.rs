@@ -1,5 +1,7 @@
 //! Text for a terminal: colours, and nothing that the terminal would obey.
 
+use std::fmt::Write as _;
+
 /// Whether there are colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paint {
@@ -43,7 +45,10 @@ pub(super) fn plain(text: &str) -> String {
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}'
-            | '\u{feff}' => plain.push_str(&format!("\\u{:04x}", character as u32)),
+            | '\u{feff}' => {
+                // Writing to a `String` cannot fail.
+                let _ = write!(plain, "\\u{:04x}", character as u32);
+            }
             other => plain.push(other),
         }
     }

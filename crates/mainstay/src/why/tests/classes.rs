@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{super::slowest::WINDOW_MS, Ended, Kept, ids, recorder};
+use super::{
+    super::{recorder::Filter, slowest::WINDOW_MS, wire::Record},
+    Ended, Kept, ids, recorder,
+};
 
 const BUDGET: usize = 400_000;
 
@@ -60,9 +63,10 @@ proptest! {
             durations.sort_unstable_by(|a, b| b.cmp(a));
             expected.extend(durations.into_iter().take(8));
         }
-        let filter = super::super::recorder::Filter { kept: Some(Kept::Slow), ..Default::default() };
+        let filter = Filter { kept: Some(Kept::Slow), ..Default::default() };
         let kept = recorder.list(&filter, usize::MAX);
-        let mut kept: Vec<_> = kept.iter().map(|record| (record.ms * 1000.0).round() as u64).collect();
+        let micros = |record: &Record| (record.ms * 1000.0).round() as u64;
+        let mut kept: Vec<_> = kept.iter().map(micros).collect();
         kept.sort_unstable();
         expected.sort_unstable();
         prop_assert_eq!(kept, expected);

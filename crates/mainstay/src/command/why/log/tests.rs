@@ -86,7 +86,7 @@ fn a_request_line_becomes_the_head_of_the_request_and_an_event_one_line() {
         "client": "127.0.0.0/24",
     });
     let found = search(ID, &[request.to_string().as_bytes()]);
-    let shown = show(found.lines[0].clone(), Paint::Plain);
+    let shown = show(&found.lines[0], Paint::Plain);
     assert!(shown.starts_with("POST /users → 503 STORE_UNAVAILABLE  0.360 ms\n"), "{shown}");
     assert!(shown.contains("  cause    a\\u001b[2Jb\n"), "{shown}");
     assert!(!shown.contains("process"), "the log does not say which: {shown}");
@@ -98,5 +98,5 @@ fn a_request_line_becomes_the_head_of_the_request_and_an_event_one_line() {
     let found = search(ID, &[event.to_string().as_bytes()]);
     let expected = "2026-11-22T03:30:36.001Z  warn  authn\\u009b1m  security n\\u000a=1 \
                     why=x\\u202ey\n";
-    assert_eq!(show(found.lines[0].clone(), Paint::Plain), expected);
+    assert_eq!(show(&found.lines[0], Paint::Plain), expected);
 }

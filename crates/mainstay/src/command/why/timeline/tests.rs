@@ -43,7 +43,7 @@ fn a_request_is_its_head_its_steps_and_a_sentence() {
                      "outcome": "hit" })),
     ]);
     let shown = show(&record(&steps), Paint::Plain);
-    let expected = "\
+    let head = "\
 POST /users → 503 STORE_OVERLOADED  100.000 ms
   when     2026-11-22T03:30:36.003Z
   request  req-1
@@ -53,13 +53,23 @@ POST /users → 503 STORE_OVERLOADED  100.000 ms
   meaning  The database has too much work (/docs#STORE_OVERLOADED)
   cause    the queue moves too slowly
 
-  limit users.create                                 0.000 ms  ▏                              admitted, 19 left
-  handler create                                   100.000 ms  ██████████████████████████████ answered 503
-    sql INSERT INTO users                           80.000 ms        ░░░░░░░░░░░░░░░░░░██████ overloaded, waited 60.000 ms
-  cache flags                                        0.001 ms                               ▏ hit
-
-  80 % of the time it waited for its turn at the database, and then failed (overloaded): sql INSERT INTO users
 ";
+    let rows = [
+        ("limit users.create", "0.000 ms", "▏", "admitted, 19 left"),
+        ("handler create", "100.000 ms", "██████████████████████████████", "answered 503"),
+        (
+            "  sql INSERT INTO users",
+            "80.000 ms",
+            "      ░░░░░░░░░░░░░░░░░░██████",
+            "overloaded, waited 60.000 ms",
+        ),
+        ("cache flags", "0.001 ms", "                             ▏", "hit"),
+    ];
+    let rows =
+        rows.map(|(name, took, bar, end)| format!("  {name:46} {took:>12}  {bar:30} {end}\n"));
+    let sentence = "80 % of the time it waited for its turn at the database, and then failed \
+                    (overloaded): sql INSERT INTO users";
+    let expected = format!("{head}{}\n  {sentence}\n", rows.concat());
     assert_eq!(shown, expected);
     let coloured = show(&record(&steps), Paint::Colours);
     assert!(coloured.contains("\x1b[31m503 STORE_OVERLOADED\x1b[0m"), "{coloured}");

@@ -23,7 +23,8 @@ fn what_failed_is_named_innermost_first() {
     check(
         503,
         json!([
-            { "kind": "handler", "name": "create", "ms": 100.0, "failed": true, "outcome": "failed" },
+            { "kind": "handler", "name": "create", "ms": 100.0, "failed": true,
+              "outcome": "failed" },
             { "kind": "transaction", "name": "transaction", "ms": 90.0, "parent": 0,
               "failed": true, "outcome": "unavailable" },
             { "name": "SELECT 2", "ms": 60.0, "waited_ms": 10.0, "parent": 1, "failed": true,
@@ -33,8 +34,11 @@ fn what_failed_is_named_innermost_first() {
     );
     check(
         503,
-        json!([handler, { "kind": "transaction", "name": "transaction", "ms": 80.0,
-                          "waited_ms": 79.0, "parent": 0, "failed": true, "outcome": "exhausted" }]),
+        json!([
+            handler,
+            { "kind": "transaction", "name": "transaction", "ms": 80.0, "waited_ms": 79.0,
+              "parent": 0, "failed": true, "outcome": "exhausted" },
+        ]),
         "80 % of the time it waited for a connection of the pool, and then failed (exhausted): \
          transaction transaction",
     );
