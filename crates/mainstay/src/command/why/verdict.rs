@@ -3,8 +3,8 @@
 use super::paint::short;
 use crate::why::{Record, Stage};
 
-/// Characters of a step's name in the sentence: a whole statement, in most cases.
-const NAME_MAX: usize = 160;
+/// Characters of a step's name in the sentence: enough to tell one statement from another.
+const NAME_MAX: usize = 100;
 
 /// A part of the time that only one step had.
 struct Share {
