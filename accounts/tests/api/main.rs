@@ -31,3 +31,4 @@ mod sessions;
 mod sqlite;
 mod support;
 mod users;
+mod why;

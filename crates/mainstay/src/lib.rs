@@ -29,6 +29,7 @@ pub mod tokens;
 mod app;
 mod command;
 mod http;
+mod why;
 
 pub use app::{
     Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources, discipline,

@@ -27,6 +27,7 @@ use crate::{
     metrics::{self, Meter, Registry},
     passwords::{PasswordOptions, Passwords},
     telemetry::Telemetry,
+    why::{self, Recorder},
 };
 
 /// What tests replace, and production leaves alone.
@@ -175,11 +176,13 @@ pub(crate) fn prepare<A: Application>(
     let counting = limits::counting(framework, resources);
     let log = telemetry.request_log();
     let meter = Arc::new(Meter::new());
+    let now = resources.clock.now();
+    let recorder = Arc::new(Recorder::new(framework.why.bytes, A::NAME, A::VERSION, now));
     let parts = EdgeParts {
         limiter: counting.limiter(),
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
-        log: Arc::new(Listeners(vec![meter.clone(), log.clone()])),
+        log: Arc::new(Listeners(vec![meter.clone(), recorder.clone(), log.clone()])),
         clock: resources.clock.clone(),
     };
     let mut edge_options = options::edge::<A>(framework);
@@ -192,6 +195,7 @@ pub(crate) fn prepare<A: Application>(
         .map_err(|errors| contradiction(&errors))?;
     let edge = Arc::new(edge);
     meter.prepare(&edge);
+    recorder.prepare(&edge);
     let _ = described.set(edge.clone());
 
     let readiness = ops::Readiness::new(health, resources.clock.clone());
@@ -204,6 +208,7 @@ pub(crate) fn prepare<A: Application>(
         .mount(super::connections::routes(resources.database.clone()))
         .mount(super::log_level::routes(telemetry.levels()))
         .mount(metrics::routes(metrics.clone()))
+        .mount(why::routes(recorder))
         .build(options::ops_edge(framework, edge_options), parts)
         .map_err(|errors| contradiction(&errors))?;
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
