@@ -19,6 +19,8 @@ mod options;
 mod repeat;
 mod response;
 mod target;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 pub use ::http::{HeaderMap, HeaderName, Method, StatusCode, header};
