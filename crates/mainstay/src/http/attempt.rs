@@ -38,10 +38,12 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 100;
 
 impl Shared {
-    /// Makes one attempt, if the breaker lets it. Cancel-safe: dropped, it closes its connection.
+    /// Makes the attempt of this number, from 1, if the breaker lets it. Cancel-safe: dropped, it
+    /// closes its connection.
     pub(super) async fn attempt(
         &self,
         call: &Ready,
+        number: u32,
         deadline: Instant,
         step: Option<StepId>,
     ) -> Result<Response, Trouble> {
@@ -51,8 +53,14 @@ impl Shared {
         if left <= MARGIN {
             return Err(Trouble::TimedOut { was_whole: false });
         }
-        let permit = self.breaker.admit(began).map_err(Trouble::Refused)?;
+        let why = "it has failed too often, and is left alone";
+        let refused = |wait| Trouble::Refused { why, wait };
+        let permit = self.breaker.admit(began).map_err(refused)?;
         self.figures.attempt();
+        // What is refused brings nothing: a breaker that opens again would else find a fortune.
+        if number == 1 {
+            self.budget.deposit();
+        }
         let within = whole.min(left);
         let exchange = self.exchange(call, step, within.saturating_sub(MARGIN));
         let result = match time::timeout(within, exchange).await {

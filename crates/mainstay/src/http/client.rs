@@ -50,6 +50,7 @@ impl Client {
     /// lower-case. Does no I/O. [`Clients::create`](super::Clients::create) makes one that
     /// `/metrics` shows.
     pub fn new(name: &'static str, base: BaseUrl, options: ClientOptions) -> Self {
+        let options = options.bounded();
         Self(Arc::new(Shared {
             name,
             base,
@@ -132,23 +133,25 @@ impl Shared {
     async fn attempts(&self, call: &Ready) -> Result<Response, Trouble> {
         let place = self.places.try_acquire();
         let deadline = Instant::now() + self.time_left();
-        self.budget.deposit();
-        let mut made = 1;
+        let mut number = 1;
         loop {
             let step = Step::begin(StepKind::Outbound, self.name);
             let result = match &place {
-                Ok(_) => self.attempt(call, deadline, step.id()).await,
-                Err(_) => Err(Trouble::Refused(PLACE_WAIT)),
+                Ok(_) => self.attempt(call, number, deadline, step.id()).await,
+                Err(_) => {
+                    let why = "there are too many calls already";
+                    Err(Trouble::Refused { why, wait: PLACE_WAIT })
+                }
             };
             let again = match &result {
-                Err(trouble) => repeat::after(self, call, made, trouble, deadline),
+                Err(trouble) => repeat::after(self, call, number, trouble, deadline),
                 Ok(_) => None,
             };
             end(step, &result, again.is_some());
             let Some(wait) = again else { return result };
             self.figures.retry();
             tokio::time::sleep(wait).await;
-            made += 1;
+            number += 1;
         }
     }
 

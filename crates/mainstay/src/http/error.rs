@@ -125,7 +125,7 @@ impl CallError {
     pub(super) fn from_trouble(origin: &Origin, trouble: Trouble) -> Self {
         let text = |what| Reason::new(origin, What::Text(what));
         match trouble {
-            Trouble::Refused(wait) => Self::Refused(text("it is left alone").until(Some(wait))),
+            Trouble::Refused { why, wait } => Self::Refused(text(why).until(Some(wait))),
             Trouble::Unreachable(cause) => {
                 Self::Unavailable(text("no connection").caused_by(cause))
             }

@@ -73,6 +73,30 @@ pub struct BreakerOptions {
     pub rest_max: Duration,
 }
 
+/// Nobody waits longer, and sums of it do not overflow.
+const LONGEST: Duration = Duration::from_hours(24);
+
+impl ClientOptions {
+    /// The same, with every time a day at most.
+    pub(super) fn bounded(mut self) -> Self {
+        for time in [
+            &mut self.connect_timeout,
+            &mut self.attempt_timeout,
+            &mut self.timeout,
+            &mut self.idle_timeout,
+            &mut self.backoff.first,
+            &mut self.backoff.max,
+        ] {
+            *time = (*time).min(LONGEST);
+        }
+        if let Some(breaker) = &mut self.breaker {
+            breaker.rest = breaker.rest.min(LONGEST);
+            breaker.rest_max = breaker.rest_max.min(LONGEST);
+        }
+        self
+    }
+}
+
 impl Default for ClientOptions {
     fn default() -> Self {
         Self {

@@ -8,7 +8,7 @@ mod measured;
 mod repeat;
 mod server;
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, fmt::Write as _, sync::Arc, time::Duration};
 
 use mainstay_core::{Journal, RequestId, SpanId, TraceContext, TraceId, Work};
 
@@ -54,7 +54,8 @@ fn shown(error: &CallError) -> String {
     let mut text = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(inner) = source {
-        text.push_str(&format!(" {inner} {inner:?}"));
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, " {inner} {inner:?}");
         source = inner.source();
     }
     text

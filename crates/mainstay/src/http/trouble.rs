@@ -16,8 +16,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// Nothing was sent: the breaker is open, or there are too many calls. Until when.
-    Refused(Duration),
+    /// Nothing was sent: the breaker is open, or there are too many calls.
+    Refused { why: &'static str, wait: Duration },
     /// There is no connection.
     Unreachable(BoxError),
     /// The connection ended, or made no sense, before the answer was whole.
@@ -59,7 +59,7 @@ impl Trouble {
             Self::Unable(said) => {
                 said.status != StatusCode::TOO_MANY_REQUESTS || said.retry_after.is_some()
             }
-            Self::Refused(_) | Self::Failed(_) | Self::TooLarge => false,
+            Self::Refused { .. } | Self::Failed(_) | Self::TooLarge => false,
         }
     }
 
@@ -67,7 +67,7 @@ impl Trouble {
     /// sends us requests with short deadlines would open the breaker for everybody.
     pub(super) fn verdict(&self) -> Verdict {
         match self {
-            Self::TimedOut { was_whole: false } | Self::Refused(_) => Verdict::Unknown,
+            Self::TimedOut { was_whole: false } | Self::Refused { .. } => Verdict::Unknown,
             Self::Unable(said) if said.status == StatusCode::TOO_MANY_REQUESTS => Verdict::Well,
             Self::Failed(_) | Self::TooLarge => Verdict::Well,
             Self::Unreachable(_)
@@ -96,7 +96,7 @@ impl Trouble {
     /// The outcome of the step.
     pub(super) const fn outcome(&self) -> &'static str {
         match self {
-            Self::Refused(_) => "refused",
+            Self::Refused { .. } => "refused",
             Self::TimedOut { .. } => "timed_out",
             _ => "failed",
         }
@@ -105,7 +105,7 @@ impl Trouble {
     /// How a call that ends with it is counted.
     pub(super) fn ending(&self) -> Ending {
         match self {
-            Self::Refused(_) => Ending::Refused,
+            Self::Refused { .. } => Ending::Refused,
             Self::Unreachable(_) => Ending::Unreachable,
             Self::TimedOut { .. } => Ending::TimedOut,
             Self::Unable(said) | Self::Failed(said) => Ending::of(said.status),

@@ -91,3 +91,27 @@ async fn a_call_with_a_mistake_is_not_sent() {
     }
     assert_eq!(server.requests(), 0);
 }
+
+#[tokio::test]
+async fn times_beyond_all_measure_are_as_good_as_none() {
+    let server = Scripted::start(|number| answer(if number < 2 { 503 } else { 200 }, "", "")).await;
+    let forever = Duration::MAX;
+    let rests = BreakerOptions { failures: 1, of: 1, rest: forever, rest_max: forever };
+    let options = ClientOptions {
+        connect_timeout: forever,
+        attempt_timeout: forever,
+        timeout: forever,
+        idle_timeout: forever,
+        backoff: Backoff { first: Duration::ZERO, max: forever },
+        breaker: None,
+        ..options()
+    };
+    let patient = client(&server, options);
+    assert_eq!(patient.get("/").send().await.expect("the third").status(), StatusCode::OK);
+    drop(server);
+    let server = Scripted::start(|_| answer(503, "", "")).await;
+    let offended = client(&server, ClientOptions { breaker: Some(rests), ..options });
+    offended.get("/").send().await.expect_err("it opens");
+    let error = offended.get("/").send().await;
+    assert!(matches!(error, Err(CallError::Refused(_))), "{error:?}");
+}

@@ -21,6 +21,8 @@ pub(super) enum Act {
     SayForever(&'static str, String),
     /// It gets these bytes and then nothing, on an open connection.
     SayAndHang(&'static str),
+    /// It gets these bytes, and its connection ends.
+    SayAndClose(&'static str),
     /// Its connection ends.
     Close,
 }
@@ -102,6 +104,7 @@ async fn serve(
                 // Until the other end closes.
                 socket.read_u8().await?;
             }
+            Act::SayAndClose(text) => return socket.write_all(text.as_bytes()).await,
             Act::Close => return Ok(()),
         }
     }
