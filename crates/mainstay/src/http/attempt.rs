@@ -13,6 +13,7 @@ use hyper_util::{
 };
 use mainstay_core::{StepId, Work};
 use tokio::{task, time};
+use tokio_rustls::rustls::RootCertStore;
 
 use super::{
     ClientOptions, Connector, Response,
@@ -21,7 +22,7 @@ use super::{
     carry,
     client::Shared,
     connector,
-    connector::plain_connector,
+    connector::connector_trusting,
     trouble::{BoxError, Trouble},
 };
 
@@ -108,20 +109,24 @@ fn cut_short(error: BoxError) -> Trouble {
 }
 
 /// A pool without a connection yet. Reading the certificates of the system takes some milliseconds
-/// of disk.
+/// of disk; where they are not needed, nobody is trusted.
 async fn pool(is_encrypted: bool, options: ClientOptions) -> io::Result<Pool> {
     let timeout = options.connect_timeout;
     let connector = if is_encrypted {
         task::spawn_blocking(move || connector(timeout)).await.map_err(io::Error::other)??
     } else {
-        plain_connector(timeout)
+        connector_trusting(RootCertStore::empty(), timeout)
     };
-    Ok(legacy::Client::builder(TokioExecutor::new())
+    Ok(pool_of(connector, options))
+}
+
+pub(super) fn pool_of(connector: Connector, options: ClientOptions) -> Pool {
+    legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(options.idle_timeout)
         .pool_max_idle_per_host(options.idle_max)
         .http1_max_buf_size(HEAD_BYTES_MAX)
         .http1_max_headers(HEADERS_MAX)
         .http2_max_header_list_size(HEAD_BYTES_MAX as u32)
-        .build(connector))
+        .build(connector)
 }

@@ -131,18 +131,16 @@ impl Client {
 impl Shared {
     /// As many attempts as it takes, and as there may be.
     async fn attempts(&self, call: &Ready) -> Result<Response, Trouble> {
-        let place = self.places.try_acquire();
+        let Ok(_place) = self.places.try_acquire() else {
+            Step::begin(StepKind::Outbound, self.name).fail("refused");
+            let why = "there are too many calls already";
+            return Err(Trouble::Refused { why, wait: PLACE_WAIT });
+        };
         let deadline = Instant::now() + self.time_left();
         let mut number = 1;
         loop {
             let step = Step::begin(StepKind::Outbound, self.name);
-            let result = match &place {
-                Ok(_) => self.attempt(call, number, deadline, step.id()).await,
-                Err(_) => {
-                    let why = "there are too many calls already";
-                    Err(Trouble::Refused { why, wait: PLACE_WAIT })
-                }
-            };
+            let result = self.attempt(call, number, deadline, step.id()).await;
             let again = match &result {
                 Err(trouble) => repeat::after(self, call, number, trouble, deadline),
                 Ok(_) => None,

@@ -17,18 +17,17 @@ pub(crate) fn connector(timeout: Duration) -> io::Result<Connector> {
     Ok(tls.https_or_http().enable_all_versions().wrap_connector(tcp(timeout)))
 }
 
-/// A connector for addresses that are `http`: it reads no certificates, and trusts none.
-pub(super) fn plain_connector(timeout: Duration) -> Connector {
-    let provider = ring::default_provider().into();
-    let nobody = ClientConfig::builder_with_provider(provider)
+/// The same, trusting `roots` and nobody else. It reads nothing.
+pub(super) fn connector_trusting(roots: RootCertStore, timeout: Duration) -> Connector {
+    let tls = ClientConfig::builder_with_provider(ring::default_provider().into())
         .with_safe_default_protocol_versions()
         .expect("ring speaks what rustls does by default")
-        .with_root_certificates(RootCertStore::empty())
+        .with_root_certificates(roots)
         .with_no_client_auth();
     HttpsConnectorBuilder::new()
-        .with_tls_config(nobody)
+        .with_tls_config(tls)
         .https_or_http()
-        .enable_http1()
+        .enable_all_versions()
         .wrap_connector(tcp(timeout))
 }
 

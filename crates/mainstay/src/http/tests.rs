@@ -7,6 +7,7 @@ mod hostile;
 mod measured;
 mod repeat;
 mod server;
+mod tls;
 
 use std::{error::Error, fmt::Write as _, sync::Arc, time::Duration};
 
