@@ -5,9 +5,9 @@ use crate::http::{Client, Clients, Ending};
 
 const CALLS: Family = Family::counter(
     "mainstay_client_calls_total",
-    "Calls to another service, by the class of the status that they ended with, or by why there was \
-     none: `invalid` answer, `unreachable`, `timed_out`, `refused` before it was sent, `abandoned` \
-     by its caller",
+    "Calls to another service, by the class of the status that they ended with, or by why there \
+     was none: `invalid` answer, `unreachable`, `timed_out`, `refused` before it was sent, \
+     `abandoned` by its caller",
 );
 const DURATIONS: Family = Family::histogram(
     "mainstay_client_call_duration_seconds",
