@@ -40,7 +40,7 @@ const HEADERS_MAX: usize = 100;
 
 impl Shared {
     /// Makes the attempt of this number, from 1, if the breaker lets it. Cancel-safe: dropped, it
-    /// closes its connection.
+    /// closes its connection, or over HTTP/2 its stream.
     pub(super) async fn attempt(
         &self,
         call: &Ready,

@@ -81,6 +81,22 @@ async fn an_attempt_that_takes_too_long_is_cut_and_made_again() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_dropped_gives_its_connection_up_and_leaves_an_abandoned_step() {
+    let server = Scripted::start(|_| Act::SayAndHang("HTTP/1.1 200 X\r\n")).await;
+    let client = client(&server, options());
+    let (journal, work) = request(SOON);
+    let call = tokio::spawn(work.scope(client.get("/").send()));
+    while server.requests() == 0 {
+        tokio::task::yield_now().await;
+    }
+    call.abort();
+    tokio::time::timeout(SOON, server.given_up()).await.expect("soon");
+    call.await.expect_err("it was dropped");
+    assert_eq!(steps(&journal), [("abandoned", None, true)]);
+    assert_eq!(server.requests(), 1, "and is not made again");
+}
+
+#[tokio::test]
 async fn a_wait_that_the_deadline_leaves_no_time_for_is_not_begun() {
     let server = Scripted::start(|_| answer(503, "retry-after: 60\r\n", "")).await;
     let (_, work) = request(Duration::from_secs(10));

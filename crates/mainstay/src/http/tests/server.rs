@@ -8,6 +8,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     task::JoinHandle,
 };
 
@@ -31,6 +32,8 @@ pub(super) enum Act {
 pub(super) struct Scripted {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
+    /// Has a permit for each answer that hung until the other end closed.
+    hung: Arc<Semaphore>,
     task: JoinHandle<()>,
 }
 
@@ -46,16 +49,17 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let heads = Arc::<Mutex<Vec<String>>>::default();
-        let (script, seen) = (Arc::new(script), heads.clone());
+        let hung = Arc::new(Semaphore::new(0));
+        let (script, seen, left) = (Arc::new(script), heads.clone(), hung.clone());
         let task = tokio::spawn(async move {
             loop {
                 let (socket, _) = listener.accept().await.expect("listening");
-                let (script, seen) = (script.clone(), seen.clone());
+                let (script, seen, left) = (script.clone(), seen.clone(), left.clone());
                 // Whoever goes away ends it.
-                tokio::spawn(async move { serve(socket, &*script, &seen).await.ok() });
+                tokio::spawn(async move { serve(socket, &*script, &seen, &left).await.ok() });
             }
         });
-        Self { address, heads, task }
+        Self { address, heads, hung, task }
     }
 
     pub(super) fn base(&self) -> BaseUrl {
@@ -65,6 +69,11 @@ impl Scripted {
     /// The heads of all requests so far.
     pub(super) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until an answer that hangs has been given up.
+    pub(super) async fn given_up(&self) {
+        self.hung.acquire().await.expect("open").forget();
     }
 
     /// How many requests there were.
@@ -83,6 +92,7 @@ async fn serve(
     mut socket: TcpStream,
     script: &(impl Fn(usize) -> Act + Sync),
     seen: &Mutex<Vec<String>>,
+    hung: &Semaphore,
 ) -> std::io::Result<()> {
     loop {
         let Some(head) = read(&mut socket).await? else { return Ok(()) };
@@ -101,8 +111,9 @@ async fn serve(
             }
             Act::SayAndHang(text) => {
                 socket.write_all(text.as_bytes()).await?;
-                // Until the other end closes.
-                socket.read_u8().await?;
+                let more = socket.read_u8().await;
+                hung.add_permits(1);
+                more?;
             }
             Act::SayAndClose(text) => return socket.write_all(text.as_bytes()).await,
             Act::Close => return Ok(()),
