@@ -42,7 +42,7 @@ impl<V: Send + Sync + 'static> Store<V> {
                         return self.load_only(stamp, load).await;
                     }
                     if let Some(landing) = landing {
-                        self.keep(key, &landing, began + left);
+                        self.keep(key, &landing, began, left);
                         return Ok(landing);
                     }
                     shared.discard(name).await;
@@ -103,7 +103,7 @@ impl<V: Send + Sync + 'static> Store<V> {
             self.counters.refusals.add();
             return Ok(landing);
         };
-        self.keep(key, &landing, began + lifetime);
+        self.keep(key, &landing, began, lifetime);
         let bytes = self.codec.as_ref().and_then(|codec| (codec.encode)(&landing.value));
         if let Some(bytes) = bytes.filter(|bytes| bytes.len() <= self.spec.shared_max) {
             shared.fill(right.take(), &bytes, lifetime, &lives).await;

@@ -2,6 +2,7 @@
 //! they read and write is judged by a checker that catches caches as they are often made.
 
 mod control;
+mod crowd;
 mod fleet;
 mod journal;
 mod worker;
@@ -60,6 +61,8 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
         run(MOMENT).await;
         fleet.server.ask(&["FLUSHALL"]);
         run(WHILE).await;
+        fleet.kill_unanswered((victim + 1) % 3).await;
+        run(MOMENT).await;
         // One of them comes back later than the others, with writes that it could not tell.
         fleet.server.pause().expect("stops");
         fleet.proxies[victim].black_hole();
@@ -69,6 +72,9 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
         fleet.proxies[victim].pass();
         run(WHILE).await;
         fleet.server.crash().expect("ends");
+        if round % 2 == 1 {
+            fleet.server.forget().expect("is lost");
+        }
         run(MOMENT).await;
         fleet.server.start_again().expect("starts");
         run(WHILE).await;
