@@ -117,8 +117,8 @@ impl Call {
     /// Sends it, again where that is allowed, and reads the whole answer.
     ///
     /// An answer with a status of 200 to 499 is a [`Response`], but for 429. It takes no longer
-    /// than the request that it is made for has left. Dropped, it ends the attempt, and
-    /// closes its connection or its stream; whether the other service has done it is then not known.
+    /// than the request that it is made for has left. Dropped, it ends the attempt, and closes its
+    /// connection or its stream; whether the other service has done it is then not known.
     pub async fn send(self) -> Result<Response, CallError> {
         let client = self.client.clone();
         let ready = self.ready()?;
