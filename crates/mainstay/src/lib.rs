@@ -21,6 +21,7 @@
 //! ```
 
 pub mod config;
+pub mod http;
 pub mod metrics;
 pub mod passwords;
 pub mod telemetry;
@@ -28,7 +29,6 @@ pub mod tokens;
 
 mod app;
 mod command;
-mod http;
 mod why;
 
 pub use app::{

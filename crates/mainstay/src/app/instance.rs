@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     config::{Framework, MigrateAtStart},
+    http::Clients,
     metrics::{self, Meter, Registry},
     passwords::{PasswordOptions, Passwords},
     telemetry::Telemetry,
@@ -281,7 +282,7 @@ fn resources(
         Some(redis) => Caches::shared(redis, clock.clone(), caches),
         None => Caches::alone(clock.clone()),
     };
-    Resources { database, redis, caches, clock, passwords }
+    Resources { database, redis, caches, clock, passwords, clients: Clients::default() }
 }
 
 /// What a failed migration tells an operator.
