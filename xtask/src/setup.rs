@@ -93,6 +93,17 @@ const REDIS: Need = Need {
     ],
 };
 
+/// What shows a process another time of day.
+const FAKETIME: Need = Need {
+    name: "libfaketime",
+    present: &["sh", "-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"],
+    install: &[
+        "sh",
+        "-c",
+        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes faketime",
+    ],
+};
+
 /// The pinned schemathesis and what it needs, relative to the root.
 const SCHEMATHESIS: &str = "accounts/tests/fuzz/requirements.txt";
 
@@ -168,6 +179,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<Runner> {
     POSTGRES.require(workspace)?;
     PGBOUNCER.require(workspace)?;
     REDIS.require(workspace)?;
+    FAKETIME.require(workspace)?;
     Ok(match NEXTEST.meet(workspace) {
         Outcome::Ready => Runner::Nextest,
         Outcome::Missing => Runner::Cargo,

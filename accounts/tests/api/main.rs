@@ -32,3 +32,4 @@ mod sqlite;
 mod support;
 mod traces;
 mod users;
+mod why;

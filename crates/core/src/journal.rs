@@ -300,7 +300,12 @@ impl Step {
 
     /// Ends it with a failure.
     pub fn fail(self, outcome: &'static str) {
-        self.close(outcome, true, None);
+        self.fail_with(outcome, None);
+    }
+
+    /// Ends it with a failure that has a number, as the status of a refusal.
+    pub fn fail_with(self, outcome: &'static str, number: Option<i64>) {
+        self.close(outcome, true, number);
     }
 
     fn close(mut self, outcome: &'static str, failed: bool, number: Option<i64>) {

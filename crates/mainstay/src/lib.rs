@@ -21,6 +21,7 @@
 //! ```
 
 pub mod config;
+pub mod http;
 pub mod metrics;
 pub mod passwords;
 pub mod telemetry;
@@ -28,8 +29,8 @@ pub mod tokens;
 
 mod app;
 mod command;
-mod http;
 mod traces;
+mod why;
 
 pub use app::{
     Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources, discipline,

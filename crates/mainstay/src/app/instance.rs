@@ -24,10 +24,12 @@ use super::{
 };
 use crate::{
     config::{Framework, MigrateAtStart},
+    http::Clients,
     metrics::{self, Meter, Registry, TraceExport},
     passwords::{PasswordOptions, Passwords},
     telemetry::Telemetry,
     traces::{Exporter, Exporting},
+    why::{self, Recorder},
 };
 
 /// What tests replace, and production leaves alone.
@@ -186,9 +188,13 @@ pub(crate) fn prepare<A: Application>(
     let counting = limits::counting(framework, resources);
     let log = telemetry.request_log();
     let meter = Arc::new(Meter::new());
+    let now = resources.clock.now();
+    let recorder = Arc::new(Recorder::new(framework.why.bytes, A::NAME, A::VERSION, now));
     let exporter = Exporter::new(&framework.traces, resources.database.engine());
     let exports = exporter.clone().map(|exporter| Arc::new(exporter) as Arc<dyn RequestLog>);
-    let listeners = [meter.clone() as Arc<dyn RequestLog>, log.clone()].into_iter().chain(exports);
+    let listeners = [meter.clone() as Arc<dyn RequestLog>, recorder.clone(), log.clone()]
+        .into_iter()
+        .chain(exports);
     let parts = EdgeParts {
         limiter: counting.limiter(),
         authenticator,
@@ -207,6 +213,7 @@ pub(crate) fn prepare<A: Application>(
         .map_err(|errors| contradiction(&errors))?;
     let edge = Arc::new(edge);
     meter.prepare(&edge);
+    recorder.prepare(&edge);
     let _ = described.set(edge.clone());
 
     let readiness = ops::Readiness::new(health, resources.clock.clone());
@@ -219,6 +226,7 @@ pub(crate) fn prepare<A: Application>(
         .mount(super::connections::routes(resources.database.clone()))
         .mount(super::log_level::routes(telemetry.levels()))
         .mount(metrics::routes(metrics.clone()))
+        .mount(why::routes(recorder))
         .build(options::ops_edge(framework, edge_options), parts)
         .map_err(|errors| contradiction(&errors))?;
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
@@ -293,7 +301,7 @@ fn resources(
         Some(redis) => Caches::shared(redis, clock.clone(), caches),
         None => Caches::alone(clock.clone()),
     };
-    Resources { database, redis, caches, clock, passwords }
+    Resources { database, redis, caches, clock, passwords, clients: Clients::default() }
 }
 
 /// What a failed migration tells an operator.

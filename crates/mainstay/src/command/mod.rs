@@ -10,6 +10,7 @@ mod parse;
 mod promote;
 mod secret;
 mod serve;
+mod why;
 
 use std::{future::Future, path::PathBuf, process::ExitCode};
 
@@ -79,9 +80,7 @@ fn dispatch<A: Application>(
 ) -> Result<ExitCode, Failure> {
     let Configured { framework, settings, effective } = configured;
     match matches.subcommand() {
-        None | Some(("serve", _)) => {
-            return block_on(serve::run::<A>(&framework, &settings));
-        }
+        None | Some(("serve", _)) => return block_on(serve::run::<A>(&framework, &settings)),
         Some(("config", matches)) => print(&describe::config(&effective, matches)),
         Some(("routes", _)) => print(&block_on(describe::routes::<A>(&framework, &settings))?),
         Some(("openapi", _)) => print(&block_on(describe::openapi::<A>(&framework, &settings))?),
@@ -97,9 +96,8 @@ fn dispatch<A: Application>(
             print(&block_on(describe::errors::<A>(&framework, &settings, matches))?);
         }
         Some(("metrics", m)) => print(&block_on(describe::metrics::<A>(&framework, &settings, m))?),
-        Some(("migrate", matches)) => {
-            return block_on(migrate::run::<A>(&framework, matches));
-        }
+        Some(("why", matches)) => return block_on(why::run(&framework, matches)),
+        Some(("migrate", matches)) => return block_on(migrate::run::<A>(&framework, matches)),
         Some((name, matches)) => block_on(async {
             let resources = app::open::<A>(&framework, &Overrides::default()).await?;
             let database = resources.database.clone();

@@ -199,6 +199,15 @@ section! {
 }
 
 section! {
+    /// Requests kept in memory, for `why` and for operators.
+    pub struct Why in "why" {
+        /// Memory that they take, in bytes: failures, refusals, the slowest of each route and a
+        /// sample, the oldest of each make room. 0: nothing is kept.
+        bytes: usize = "16777216", range 0..=1_073_741_824;
+    }
+}
+
+section! {
     /// The end of the process.
     pub struct Shutdown in "shutdown" {
         /// How long requests are still accepted after readiness turned false: as long as the load
@@ -276,6 +285,8 @@ pub struct Framework {
     pub log: Log,
     /// `[traces]`
     pub traces: Traces,
+    /// `[why]`
+    pub why: Why,
     /// `[shutdown]`
     pub shutdown: Shutdown,
     /// `[fleet]`
@@ -296,6 +307,7 @@ impl Framework {
             passwords: loader.section(),
             log: loader.section(),
             traces: loader.section(),
+            why: loader.section(),
             shutdown: loader.section(),
             fleet: loader.section(),
         };

@@ -8,6 +8,7 @@
 
 mod accept;
 mod caches;
+mod clients;
 mod database;
 mod limiter;
 mod page;
@@ -25,6 +26,7 @@ mod traces;
 pub use self::page::{Family, Format, Kind, Label, Page, Samples, Value};
 pub(crate) use self::{
     caches::SharedCaches,
+    clients::Calls,
     database::DatabaseLoad,
     limiter::{LimiterFigures, LimiterLoad, SharedLimits},
     passwords::PasswordLoad,

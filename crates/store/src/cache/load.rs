@@ -16,7 +16,7 @@ use super::{
     fences::Stamp,
     flights::{Boarding, Flights, Joinable, Landing, Lead, Outcome},
     name,
-    near::{Known, Near},
+    near::{Known, Life, Near},
     stats::Counters,
 };
 use crate::error::StoreError;
@@ -96,6 +96,19 @@ impl<V: Send + Sync + 'static> Store<V> {
             spec,
             codec,
         }
+    }
+
+    /// Without a proof that invalidations arrive a value may be served for the bound, counted from
+    /// before it was read: it has seen every write that was acknowledged until then.
+    pub(super) fn find_recent(&self, key: &str) -> Option<Known<V>> {
+        let Inner { clock, fences, bounds, .. } = &*self.caches;
+        let found = self.near.find_recent(key, fences, clock.monotonic(), bounds.staleness)?;
+        self.counters.hits.add();
+        if found.is_none() {
+            self.counters.negative_hits.add();
+        }
+        Step::note(StepKind::Cache, self.spec.name, "hit", None);
+        Some(found)
     }
 
     /// Without a proof a flight may be joined for as long as its value could be served anyway.
@@ -187,16 +200,29 @@ impl<V: Send + Sync + 'static> Store<V> {
     }
 
     async fn fetch(&self, stamp: Stamp, key: &str, name: &str, load: Loader<V>) -> Outcome<V> {
-        if !self.caches.is_trusted() || self.caches.fences.is_closed(&stamp) {
+        if self.caches.fences.is_closed(&stamp) {
             return self.load_only(stamp, load).await;
+        }
+        if !self.caches.is_trusted() {
+            return self.load_unproved(stamp, key, load).await;
         }
         if let Some(shared) = &self.caches.shared {
             return self.fetch_shared(shared, stamp, (key, name), load).await;
         }
-        let began = self.caches.clock.monotonic();
+        let (began, now) = (Instant::now(), self.caches.clock.monotonic());
         let landing = self.landing(stamp, self.load(load).await?);
         let lifetime = self.spec.lifetime(landing.value.as_deref()).min(ALONE_MAX);
-        self.keep(key, &landing, began + lifetime);
+        self.keep(key, &landing, Life { began, fresh_until: now + lifetime, is_proved: true });
+        Ok(landing)
+    }
+
+    /// Loads what nobody can be told to forget: it is kept for the bound.
+    async fn load_unproved(&self, stamp: Stamp, key: &str, load: Loader<V>) -> Outcome<V> {
+        self.counters.bypasses.add();
+        let (began, now) = (Instant::now(), self.caches.clock.monotonic());
+        let landing = self.landing(stamp, self.load(load).await?);
+        let fresh_until = now + self.spec.lifetime(landing.value.as_deref());
+        self.keep(key, &landing, Life { began, fresh_until, is_proved: false });
         Ok(landing)
     }
 
@@ -214,7 +240,7 @@ impl<V: Send + Sync + 'static> Store<V> {
     }
 
     /// Keeps what was read in this process, unless that may be old already.
-    pub(super) fn keep(&self, key: &str, landing: &Landing<V>, fresh_until: Duration) {
+    pub(super) fn keep(&self, key: &str, landing: &Landing<V>, life: Life) {
         let Landing { value, stamp, .. } = landing;
         let is_open = |stamp: &Stamp| {
             !self.caches.fences.is_closed(stamp) && self.caches.fences.is_legal(stamp)
@@ -222,7 +248,7 @@ impl<V: Send + Sync + 'static> Store<V> {
         match stamp.filter(is_open) {
             Some(stamp) => {
                 let weight = value.as_deref().map_or(0, self.spec.weigh);
-                self.near.keep(key, value.clone(), stamp, fresh_until, weight);
+                self.near.keep(key, value.clone(), stamp, life, weight);
             }
             None => self.counters.refusals.add(),
         }
