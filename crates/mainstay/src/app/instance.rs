@@ -41,6 +41,9 @@ pub struct Overrides {
     pub strict: Option<Breach>,
     /// Sees every problem answered.
     pub observer: Option<ProblemObserver>,
+    /// Requests leave no line, no metrics and no steps: what watching them costs is measured against
+    /// that.
+    pub unobserved: bool,
     /// Instead of the default cost and queue of password hashing.
     pub passwords: Option<PasswordOptions>,
 }
@@ -194,7 +197,8 @@ pub(crate) fn prepare<A: Application>(
     let exports = exporter.clone().map(|exporter| Arc::new(exporter) as Arc<dyn RequestLog>);
     let listeners = [meter.clone() as Arc<dyn RequestLog>, recorder.clone(), log.clone()]
         .into_iter()
-        .chain(exports);
+        .chain(exports)
+        .filter(|_| !overrides.unobserved);
     let parts = EdgeParts {
         limiter: counting.limiter(),
         authenticator,
@@ -205,6 +209,8 @@ pub(crate) fn prepare<A: Application>(
     let mut edge_options = options::edge::<A>(framework);
     edge_options.breach = overrides.strict.unwrap_or(Breach::Report);
     edge_options.observer = overrides.observer;
+    edge_options.records_steps =
+        !overrides.unobserved && (framework.why.bytes > 0 || exporter.is_some());
     let sampler = edge_options.sampler.clone();
     let described = Arc::new(OnceLock::new());
     let edge = edge
