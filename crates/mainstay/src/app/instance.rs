@@ -41,8 +41,7 @@ pub struct Overrides {
     pub strict: Option<Breach>,
     /// Sees every problem answered.
     pub observer: Option<ProblemObserver>,
-    /// Requests leave no line, no metrics and no steps: what watching them costs is measured against
-    /// that.
+    /// Requests leave no line, no metrics and no steps. What watching costs is measured against it.
     pub unobserved: bool,
     /// Instead of the default cost and queue of password hashing.
     pub passwords: Option<PasswordOptions>,
