@@ -28,6 +28,7 @@ pub mod tokens;
 
 mod app;
 mod command;
+mod console;
 mod http;
 
 pub use app::{

@@ -6,7 +6,9 @@ use std::{
 };
 
 use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
-use mainstay_store::{Caches, CachesOptions, Database, DatabaseOptions, MigrateError, Redis};
+use mainstay_store::{
+    Caches, CachesOptions, Database, DatabaseOptions, MigrateError, Redis, Refusals,
+};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
     discipline::{self, Evidence, Matrix},
@@ -14,7 +16,7 @@ use mainstay_web::{
     openapi, ops,
     server::{Drained, Server, ServerStats, Shutdown},
 };
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
     Application, Assembly, Failure, Resources, idempotency,
@@ -23,7 +25,8 @@ use super::{
     options,
 };
 use crate::{
-    config::{Framework, MigrateAtStart},
+    config::{Effective, Framework, MigrateAtStart},
+    console::{self, Console},
     metrics::{self, Meter, Registry},
     passwords::{PasswordOptions, Passwords},
     telemetry::Telemetry,
@@ -58,6 +61,8 @@ pub struct Instance {
     shutdown: Shutdown,
     readiness: ops::Readiness,
     _watch: ops::Watch,
+    console: Console,
+    _pulse: JoinSet<()>,
     serving: JoinHandle<Drained>,
     probes: JoinHandle<Drained>,
     probes_shutdown: Shutdown,
@@ -68,11 +73,12 @@ impl Instance {
     pub async fn start<A: Application>(
         framework: &Framework,
         settings: &A::Settings,
+        effective: Effective,
         telemetry: &Telemetry,
         overrides: Overrides,
     ) -> Result<Self, Failure> {
         let resources = open::<A>(framework, &overrides).await?;
-        let Prepared { edge, readiness, ops_edge, counting, measured, metrics, .. } =
+        let Prepared { edge, readiness, ops_edge, counting, measured, metrics, console, .. } =
             prepare::<A>(framework, settings, &resources, telemetry, overrides)?;
         if edge.keeps_answers() {
             idempotency::check(&resources).await?;
@@ -89,6 +95,8 @@ impl Instance {
         let watch = readiness.watch().await;
         let registry = measured::registry::<A>(framework, &resources, measured, server.stats())?;
         let _ = metrics.set(registry);
+        let facts = console::Facts::of::<A>(&resources, effective);
+        let pulse = console.begin(metrics, facts, resources.clock.clone());
         let (shutdown, probes_shutdown) = (Shutdown::new(), Shutdown::new());
         Ok(Self {
             api: local(&server)?,
@@ -100,6 +108,8 @@ impl Instance {
             shutdown,
             readiness,
             _watch: watch,
+            console,
+            _pulse: pulse,
             probes_shutdown,
         })
     }
@@ -133,6 +143,7 @@ impl Instance {
         let aborted = Drained { completed: false, connections_aborted: 0 };
         let drained = self.serving.await.unwrap_or(aborted);
         self.resources.database.close().await;
+        self.console.end();
         self.probes_shutdown.trigger();
         let _ = self.probes.await;
         drained
@@ -148,6 +159,7 @@ pub(crate) struct Prepared {
     counting: Counting,
     measured: Measured,
     metrics: metrics::Published,
+    console: Console,
 }
 
 impl Prepared {
@@ -175,11 +187,13 @@ pub(crate) fn prepare<A: Application>(
     let counting = limits::counting(framework, resources);
     let log = telemetry.request_log();
     let meter = Arc::new(Meter::new());
+    let refusals = Arc::new(Refusals::new(counting.limiter(), resources.clock.clone()));
+    let console = Console::new(refusals.clone());
     let parts = EdgeParts {
-        limiter: counting.limiter(),
+        limiter: refusals,
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
-        log: Arc::new(Listeners(vec![meter.clone(), log.clone()])),
+        log: Arc::new(Listeners(vec![meter.clone(), log.clone(), console.tail()])),
         clock: resources.clock.clone(),
     };
     let mut edge_options = options::edge::<A>(framework);
@@ -204,13 +218,14 @@ pub(crate) fn prepare<A: Application>(
         .mount(super::connections::routes(resources.database.clone()))
         .mount(super::log_level::routes(telemetry.levels()))
         .mount(metrics::routes(metrics.clone()))
+        .mount(console::routes(console.clone()))
         .build(options::ops_edge(framework, edge_options), parts)
         .map_err(|errors| contradiction(&errors))?;
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
     let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
     let _ = published.set(matrix.to_json().to_string().into());
     let measured = Measured { meter, edge: edge.clone(), counting: counting.clone(), log, own };
-    Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics })
+    Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics, console })
 }
 
 /// Opens the database and brings its schema up to date, or refuses to start behind it.

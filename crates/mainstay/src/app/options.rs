@@ -16,6 +16,7 @@ use mainstay_web::{
 use super::{Application, Failure};
 use crate::{
     config::{self, Framework, Hsts, SessionTransport},
+    console,
     passwords::{PasswordCost, PasswordOptions},
 };
 
@@ -66,7 +67,7 @@ pub(super) fn edge<A: Application>(framework: &Framework) -> EdgeOptions {
 
 /// The operators' listener serves no pages of other origins, and may ask for a token.
 pub(super) fn ops_edge(framework: &Framework, options: EdgeOptions) -> EdgeOptions {
-    let gate = framework.ops.token.as_ref().map(|token| ops::gate(&token.0));
+    let gate = framework.ops.token.as_ref().map(|token| ops::gate(&token.0, console::open_paths()));
     EdgeOptions { gate, cors: Cors::default(), ..options }
 }
 

@@ -80,7 +80,7 @@ fn dispatch<A: Application>(
     let Configured { framework, settings, effective } = configured;
     match matches.subcommand() {
         None | Some(("serve", _)) => {
-            return block_on(serve::run::<A>(&framework, &settings));
+            return block_on(serve::run::<A>(&framework, &settings, effective));
         }
         Some(("config", matches)) => print(&describe::config(&effective, matches)),
         Some(("routes", _)) => print(&block_on(describe::routes::<A>(&framework, &settings))?),
