@@ -192,7 +192,10 @@ mod tests {
             told,
             [
                 "event: series\ndata: {\"from\":0,\"names\":[\"a\",\"b\"]}\n\n",
-                "event: beat\ndata: {\"count\":1,\"at\":0,\"left_out\":0,\"values\":[0,1,1,0.25]}\n\n",
+                concat!(
+                    "event: beat\n",
+                    "data: {\"count\":1,\"at\":0,\"left_out\":0,\"values\":[0,1,1,0.25]}\n\n",
+                ),
             ]
         );
         pulse.record(Timestamp::UNIX_EPOCH, sample(&["c"], &[]));

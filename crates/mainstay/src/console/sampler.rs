@@ -111,7 +111,8 @@ c_seconds_count 6
     #[test]
     fn there_is_an_end_to_what_is_followed() {
         let mut sampler = Sampler::default();
-        let page: String = (0..SERIES_MAX + 5).map(|n| format!("a{n} 1\n")).collect();
+        let lines: Vec<_> = (0..SERIES_MAX + 5).map(|n| format!("a{n} 1")).collect();
+        let page = lines.join("\n");
         assert_eq!(sampler.read(&page).values.len(), SERIES_MAX);
         assert_eq!(sampler.read(&page).names, Vec::<String>::new());
     }

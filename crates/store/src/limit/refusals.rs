@@ -116,8 +116,8 @@ impl Refusals {
         let mac = self.secret.and_then(|secret| Hmac::<Sha256>::new_from_slice(&secret).ok());
         let Some(mut mac) = mac else { return String::new() };
         mac.update(&place.key.to_be_bytes());
-        let digest = mac.finalize().into_bytes();
-        digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        let [a, b, c, d, ..]: [u8; 32] = mac.finalize().into_bytes().into();
+        format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
     }
 }
 

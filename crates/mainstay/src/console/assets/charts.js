@@ -22,7 +22,8 @@ function marks(max) {
  */
 export class TimeChart {
   /**
-   * @param {{label: string, unit: (value: number) => string, stacked?: boolean, least?: number}} options
+   * @param {{label: string, unit: (value: number) => string, stacked?: boolean,
+   *   least?: number}} options
    *   `least` is the smallest top of the axis, so that noise does not look like a load
    */
   constructor(options) {
@@ -31,7 +32,10 @@ export class TimeChart {
     this.pointed = null;
     this.picture = h("div.plot", {
       onpointermove: (event) => this.point(event),
-      onpointerleave: () => { this.pointed = null; this.render(); },
+      onpointerleave: () => {
+        this.pointed = null;
+        this.render();
+      },
     });
     this.legend = h("ul.legend");
     this.element = h("figure.chart", {}, this.picture, this.legend);
@@ -48,7 +52,8 @@ export class TimeChart {
 
   point(event) {
     const box = this.picture.getBoundingClientRect();
-    const part = (event.clientX - box.left - MARGIN.left) / (box.width - MARGIN.left - MARGIN.right);
+    const part =
+      (event.clientX - box.left - MARGIN.left) / (box.width - MARGIN.left - MARGIN.right);
     this.pointed = part >= 0 && part <= 1 ? Math.round((1 - part) * (KEPT - 1)) : null;
     this.render();
   }
@@ -56,30 +61,63 @@ export class TimeChart {
   render() {
     const width = Math.max(240, this.picture.clientWidth || 600);
     const layers = this.options.stacked ? stack(this.lines) : this.lines.map(plain);
-    const top = Math.max(this.options.least ?? 0, ...layers.flatMap((layer) => layer.upper
-      .filter((value) => value !== null)));
+    const top = Math.max(
+      this.options.least ?? 0,
+      ...layers.flatMap((layer) => layer.upper.filter((value) => value !== null)),
+    );
     const ticks = marks(top || 1);
     const scale = scales(width, ticks.at(-1));
-    replace(this.picture, s("svg", {
-      viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img",
-      "aria-label": `${this.options.label}: ${this.spoken()}`,
-    }, this.axes(ticks, scale, width),
-    layers.map((layer) => drawn(layer, scale, this.options.stacked)), this.cursor(scale)));
+    replace(
+      this.picture,
+      s(
+        "svg",
+        {
+          viewBox: `0 0 ${width} ${HEIGHT}`,
+          width,
+          height: HEIGHT,
+          role: "img",
+          "aria-label": `${this.options.label}: ${this.spoken()}`,
+        },
+        this.axes(ticks, scale, width),
+        layers.map((layer) => drawn(layer, scale, this.options.stacked)),
+        this.cursor(scale),
+      ),
+    );
     this.renderLegend();
   }
 
   axes(ticks, scale, width) {
-    const minutes = [300, 240, 180, 120, 60, 0].filter((ago) => width > 420 || ago % 120 === 60 || !ago);
-    return s("g.axes", {},
+    const minutes = [300, 240, 180, 120, 60, 0].filter(
+      (ago) => width > 420 || ago % 120 === 60 || !ago,
+    );
+    return s(
+      "g.axes",
+      {},
       ticks.map((tick) => [
-        s("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: scale.y(tick), y2: scale.y(tick) }),
-        s("text", { x: MARGIN.left - 8, y: scale.y(tick) + 4, "text-anchor": "end" },
-          this.options.unit(tick)),
+        s("line", {
+          x1: MARGIN.left,
+          x2: width - MARGIN.right,
+          y1: scale.y(tick),
+          y2: scale.y(tick),
+        }),
+        s(
+          "text",
+          { x: MARGIN.left - 8, y: scale.y(tick) + 4, "text-anchor": "end" },
+          this.options.unit(tick),
+        ),
       ]),
-      minutes.map((ago) => s("text", {
-        x: scale.x(Math.min(ago, KEPT - 1)), y: HEIGHT - 5,
-        "text-anchor": ago === 0 ? "end" : ago === 300 ? "start" : "middle",
-      }, ago === 0 ? "now" : `−${ago / 60}\u202fmin`)));
+      minutes.map((ago) =>
+        s(
+          "text",
+          {
+            x: scale.x(Math.min(ago, KEPT - 1)),
+            y: HEIGHT - 5,
+            "text-anchor": ago === 0 ? "end" : ago === 300 ? "start" : "middle",
+          },
+          ago === 0 ? "now" : `−${ago / 60}\u202fmin`,
+        ),
+      ),
+    );
   }
 
   cursor(scale) {
@@ -94,14 +132,26 @@ export class TimeChart {
   }
 
   spoken() {
-    return this.lines.map((line) => `${line.name} ${this.options.unit(this.shown(line))}`).join(", ");
+    return this.lines
+      .map((line) => `${line.name} ${this.options.unit(this.shown(line))}`)
+      .join(", ");
   }
 
   renderLegend() {
     const when = this.pointed === null ? "now" : `${this.pointed}\u202fs ago`;
-    replace(this.legend, this.lines.map((line) => h("li", {},
-      h(`span.key.${line.tone}`), h("span", {}, line.name),
-      h("strong", {}, this.options.unit(this.shown(line))))), h("li.dim", {}, when));
+    replace(
+      this.legend,
+      this.lines.map((line) =>
+        h(
+          "li",
+          {},
+          h(`span.key.${line.tone}`),
+          h("span", {}, line.name),
+          h("strong", {}, this.options.unit(this.shown(line))),
+        ),
+      ),
+      h("li.dim", {}, when),
+    );
   }
 }
 
@@ -126,7 +176,9 @@ function stack(lines) {
   });
 }
 
-function drawn({ upper, lower, tone }, scale, filled) {
+function drawn({ values, upper, lower, tone }, scale, filled) {
+  // What was never there would still cover what it is stacked on.
+  if (!upper.length || (filled && !values.some((value) => value > 0))) return null;
   const x = (at) => scale.x(upper.length - 1 - at).toFixed(1);
   let path = "";
   let joined = false;
@@ -134,10 +186,12 @@ function drawn({ upper, lower, tone }, scale, filled) {
     if (value !== null) path += `${joined ? "L" : "M"}${x(at)} ${scale.y(value).toFixed(1)}`;
     joined = value !== null;
   });
-  const line = s(`path.line.${tone}`, { d: path });
-  if (!filled || !upper.length) return line;
-  const back = lower.map((value, at) => `L${x(at)} ${scale.y(value).toFixed(1)}`).reverse().join("");
-  return [s(`path.area.${tone}`, { d: `${path}${back}Z` }), line];
+  if (!filled) return s(`path.line.${tone}`, { d: path });
+  const back = lower
+    .map((value, at) => `L${x(at)} ${scale.y(value).toFixed(1)}`)
+    .reverse()
+    .join("");
+  return s(`path.area.stacked.${tone}`, { d: `${path}${back}Z` });
 }
 
 /** A line without axes, for a row of a table or a tile. */
@@ -147,11 +201,13 @@ export function sparkline(values, tone = "a", { width = 120, height = 28 } = {})
   const at = (place) => (width - (values.length - 1 - place) * step).toFixed(1);
   const y = (value) => (height - 2 - (value / top) * (height - 4)).toFixed(1);
   const path = values.map((value, place) => `${place ? "L" : "M"}${at(place)} ${y(value ?? 0)}`);
-  return s("svg.spark", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none",
-    "aria-hidden": "true" },
-  values.length > 1 && s(`path.area.${tone}`,
-    { d: `${path.join("")}L${width} ${height}L${at(0)} ${height}Z` }),
-  s(`path.line.${tone}`, { d: path.join("") }));
+  return s(
+    "svg.spark",
+    { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    values.length > 1 &&
+      s(`path.area.${tone}`, { d: `${path.join("")}L${width} ${height}L${at(0)} ${height}Z` }),
+    s(`path.line.${tone}`, { d: path.join("") }),
+  );
 }
 
 /**
@@ -161,22 +217,49 @@ export function sparkline(values, tone = "a", { width = 120, height = 28 } = {})
 export function gauge(name, used, max, note = "", unit = format.count) {
   const part = max ? Math.min(1, used / max) : null;
   const tone = part === null || part < 0.7 ? "a" : part < 0.9 ? "warn" : "bad";
-  return h("div.gauge", {},
-    h("div.row", {}, h("span", {}, name),
-      h("span", {}, h("strong", {}, unit(used)), max ? h("span.dim", {}, ` / ${unit(max)}`) : null)),
-    part !== null && s("svg.meter", { viewBox: "0 0 100 4", preserveAspectRatio: "none", role: "img",
-      "aria-label": `${name}: ${format.percent(part)} in use` },
-    s("rect.track", { width: 100, height: 4 }),
-    s(`rect.${tone}`, { width: part * 100, height: 4 })),
-    note && h("p.dim", {}, note));
+  return h(
+    "div.gauge",
+    {},
+    h(
+      "div.row",
+      {},
+      h("span", {}, name),
+      h("span", {}, h("strong", {}, unit(used)), max ? h("span.dim", {}, ` / ${unit(max)}`) : null),
+    ),
+    part !== null &&
+      s(
+        "svg.meter",
+        {
+          viewBox: "0 0 100 4",
+          preserveAspectRatio: "none",
+          role: "img",
+          "aria-label": `${name}: ${format.percent(part)} in use`,
+        },
+        s("rect.track", { width: 100, height: 4 }),
+        s(`rect.${tone}`, { width: part * 100, height: 4 }),
+      ),
+    note && h("p.dim", {}, note),
+  );
 }
 
 /** Horizontal bars of counts, the largest first. */
 export function bars(label, entries, tone = () => "a") {
   const top = Math.max(1, ...entries.map(([, value]) => value));
-  return h("ul.bars", { "aria-label": label }, entries.map(([name, value]) => h("li", {},
-    h("span.name", {}, name),
-    s("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
-      s(`rect.${tone(name)}`, { width: (value / top) * 100, height: 8, rx: 0 })),
-    h("strong", {}, format.count(value)))));
+  return h(
+    "ul.bars",
+    { "aria-label": label },
+    entries.map(([name, value]) =>
+      h(
+        "li",
+        {},
+        h("span.name", {}, name),
+        s(
+          "svg",
+          { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
+          s(`rect.${tone(name)}`, { width: (value / top) * 100, height: 8, rx: 0 }),
+        ),
+        h("strong", {}, format.count(value)),
+      ),
+    ),
+  );
 }

@@ -33,13 +33,26 @@ function fill(element, classes, attributes, children) {
 }
 
 function nodes(children) {
-  return children.flat(3).filter((child) => child !== null && child !== undefined && child !== false)
+  return children
+    .flat(3)
+    .filter((child) => child !== null && child !== undefined && child !== false)
     .map((child) => (child instanceof Node ? child : document.createTextNode(String(child))));
 }
 
-/** Puts these children in place of those that are there. */
+/** Puts these children in place of those that are there; a table stays scrolled as it was. */
 export function replace(element, ...children) {
+  const before = element.querySelector(".scroll");
+  const [left, isFocused] = [before?.scrollLeft ?? 0, before && before === document.activeElement];
   element.replaceChildren(...nodes(children));
+  const after = element.querySelector(".scroll");
+  if (after && left) after.scrollLeft = left;
+  if (after && isFocused) after.focus({ preventScroll: true });
+}
+
+/** Whether somebody is about to use what is in there, so that it should stay where it is. */
+export function isHeld(element) {
+  const isPointed = matchMedia("(hover: hover)").matches && element.matches(":hover");
+  return isPointed || element.contains(document.activeElement);
 }
 
 /**
@@ -49,8 +62,12 @@ export function replace(element, ...children) {
  * @param {...any} children
  */
 export function card(title, hint, ...children) {
-  return h("section.card", { "aria-label": title },
-    h("header", {}, h("h2", {}, title), hint && h("p.dim", {}, hint)), children);
+  return h(
+    "section.card",
+    { "aria-label": title },
+    h("header", {}, h("h2", {}, title), hint && h("p.dim", {}, hint)),
+    children,
+  );
 }
 
 /** What is shown where there is nothing to show. */
@@ -66,11 +83,35 @@ export function empty(text, more) {
  */
 export function table(caption, columns, rows) {
   const of = (column) => (typeof column === "string" ? { text: column } : column);
-  return h("div.scroll", { tabindex: 0, role: "region", "aria-label": caption },
-    h("table", {},
+  return h(
+    "div.scroll",
+    { tabindex: 0, role: "region", "aria-label": caption },
+    h(
+      "table",
+      {},
       h("caption.hidden", {}, caption),
-      h("thead", {}, h("tr", {}, columns.map((column) =>
-        h(of(column).number ? "th.number" : "th", { scope: "col" }, of(column).text)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, at) =>
-        h(of(columns[at]).number ? "td.number" : "td", {}, cell)))))));
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((column) =>
+            h(of(column).number ? "th.number" : "th", { scope: "col" }, of(column).text),
+          ),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((cell, at) => h(of(columns[at]).number ? "td.number" : "td", {}, cell)),
+          ),
+        ),
+      ),
+    ),
+  );
 }

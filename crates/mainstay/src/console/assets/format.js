@@ -13,7 +13,11 @@ function digits(value) {
 /** A count or a rate: `1.2 k`. */
 export function count(value) {
   if (value === null || !Number.isFinite(value)) return "–";
-  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+  for (const [size, unit] of [
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ]) {
     if (Math.abs(value) >= size) return digits(value / size) + SPACE + unit;
   }
   return digits(value);
@@ -34,8 +38,16 @@ export const millis = (value) => seconds(value === null ? null : value / 1000);
 
 /** A long time in its two largest units: `3 d 4 h`. */
 export function span(value) {
-  const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  const at = Math.max(0, units.findIndex(([size]) => value >= size));
+  const units = [
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ];
+  const at = Math.max(
+    0,
+    units.findIndex(([size]) => value >= size),
+  );
   const parts = [];
   let rest = Math.floor(value);
   for (const [size, unit] of units.slice(at, at + 2)) {
@@ -47,7 +59,11 @@ export function span(value) {
 
 /** Bytes: `12.5 MB`. */
 export function bytes(value) {
-  for (const [size, unit] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) {
+  for (const [size, unit] of [
+    [1e9, "GB"],
+    [1e6, "MB"],
+    [1e3, "kB"],
+  ]) {
     if (value >= size) return digits(value / size) + SPACE + unit;
   }
   return digits(value) + SPACE + "B";

@@ -55,10 +55,13 @@ export async function sendJson(method, path, body) {
 export async function follow(onEvent, onState) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      await readStream((kind, data) => {
-        if (kind === "beat") attempt = 0;
-        onEvent(kind, data);
-      }, () => onState("live"));
+      await readStream(
+        (kind, data) => {
+          if (kind === "beat") attempt = 0;
+          onEvent(kind, data);
+        },
+        () => onState("live"),
+      );
       onState("lost", "the service ended the stream");
     } catch (error) {
       if (error instanceof Locked) {

@@ -12,8 +12,8 @@ import * as shared from "./shared.js";
 import * as tail from "./tail.js";
 
 /**
- * What a view is given. It gives back `{element, update?, onRequest?}`; `update` is called once a
- * second while the view is shown.
+ * What a view is given. It gives back `{element, update?, isLive?}`; `update` is called once a
+ * second while the view is shown, and for requests as well if it is live.
  * @typedef {{store: Store, requests: any[], parameters: URLSearchParams,
  *   go: (view: string, parameters: Object<string, string>) => void}} Context
  */
@@ -34,6 +34,9 @@ const VIEWS = [
 /** Requests of the tail that are remembered. */
 const REQUESTS_KEPT = 1000;
 
+/** Milliseconds: more often nobody could read it. */
+const DRAWN_EVERY = 250;
+
 const THEME = "mainstay.theme";
 const byId = (id) => document.getElementById(id);
 
@@ -45,7 +48,10 @@ let isDrawing = false;
 
 function place() {
   const [id, query] = location.hash.slice(1).split("?");
-  return { view: VIEWS.find((view) => view.id === id) ?? VIEWS[0], parameters: new URLSearchParams(query) };
+  return {
+    view: VIEWS.find((view) => view.id === id) ?? VIEWS[0],
+    parameters: new URLSearchParams(query),
+  };
 }
 
 function go(view, parameters) {
@@ -58,40 +64,49 @@ function go(view, parameters) {
 function show() {
   if (isLocked) return;
   const { view, parameters } = place();
-  replace(byId("nav"), VIEWS.map(({ id, title, group }) => [group && h("p", {}, group),
-    h("a", { href: `#${id}`, "aria-current": id === view.id ? "page" : null }, title)]));
+  replace(
+    byId("nav"),
+    VIEWS.map(({ id, title, group }) => [
+      group && h("p", {}, group),
+      h("a", { href: `#${id}`, "aria-current": id === view.id ? "page" : null }, title),
+    ]),
+  );
   document.title = `${view.title} · ${byId("service").textContent}`;
   shown = view.open({ store, requests, parameters, go });
   replace(byId("view"), h("h1", {}, view.title), shown.element);
   shown.update?.();
 }
 
-/** At most once for each picture of the screen, and not at all while nobody looks. */
-function draw(act) {
+/** At most every quarter of a second, and not at all while nobody looks. */
+function draw() {
   if (isDrawing || isLocked) return;
   isDrawing = true;
-  requestAnimationFrame(() => {
-    isDrawing = false;
-    act();
-  });
+  setTimeout(
+    () =>
+      requestAnimationFrame(() => {
+        isDrawing = false;
+        shown?.update?.();
+      }),
+    DRAWN_EVERY,
+  );
 }
 
 function onEvent(kind, data) {
   if (kind === "series") store.name(data);
   if (kind === "beat") {
     store.beat(data);
-    draw(() => shown?.update?.());
+    draw();
   }
   if (kind === "request") {
     requests.push(data);
     if (requests.length > REQUESTS_KEPT) requests.shift();
-    draw(() => shown?.onRequest?.());
+    if (shown?.isLive) draw();
   }
 }
 
 async function onState(state, detail) {
   const link = byId("link");
-  link.className = `pill ${state === "live" ? "good" : "bad"}`;
+  link.className = `pill ${{ live: "good", lost: "bad", locked: "warn" }[state]}`;
   link.textContent = { live: "live", lost: "stream lost, trying again", locked: "locked" }[state];
   link.title = detail ?? "";
   if (state === "locked") await unlock(detail);
@@ -104,17 +119,38 @@ function unlock(why) {
   shown = null;
   token.clear();
   replace(byId("nav"));
-  const input = h("input", { type: "password", id: "token", autocomplete: "off", required: true, "aria-label": "Token" });
+  const input = h("input", {
+    type: "password",
+    id: "token",
+    autocomplete: "off",
+    required: true,
+    "aria-label": "Token",
+  });
   return new Promise((resolve) => {
-    const form = h("form", { onsubmit: (event) => {
-      event.preventDefault();
-      token.set(input.value.trim());
-      isLocked = false;
-      resolve();
-    } }, input, h("button.main", {}, "Open"));
-    replace(byId("view"), h("section.card.lock", { "aria-label": "Token" }, h("h1", {}, "This listener asks for a token"),
-      h("p.dim", {}, "It is the value of OPS_TOKEN, and is kept in this tab until you close it."),
-      why === "refused" && h("p.notice.bad", { role: "alert" }, "That token was refused."), form));
+    const form = h(
+      "form",
+      {
+        onsubmit: (event) => {
+          event.preventDefault();
+          token.set(input.value.trim());
+          isLocked = false;
+          resolve();
+        },
+      },
+      input,
+      h("button.main", {}, "Open"),
+    );
+    replace(
+      byId("view"),
+      h(
+        "section.card.lock",
+        { "aria-label": "Token" },
+        h("h1", {}, "This listener asks for a token"),
+        h("p.dim", {}, "It is the value of OPS_TOKEN, and is kept in this tab until you close it."),
+        why === "refused" && h("p.notice.bad", { role: "alert" }, "That token was refused."),
+        form,
+      ),
+    );
     input.focus();
   });
 }
@@ -146,5 +182,8 @@ function applyTheme() {
 
 applyTheme();
 byId("theme").addEventListener("click", toggleTheme);
-addEventListener("hashchange", () => { show(); byId("view").focus(); });
+addEventListener("hashchange", () => {
+  show();
+  byId("view").focus();
+});
 follow(onEvent, onState);

@@ -15,22 +15,43 @@ const READINESS_EVERY = 5;
 
 const starts = (digit) => ({ status: (status) => status.startsWith(digit) });
 const isError = (status) => status.startsWith("5") || status === "other";
-const latest = (values) => values.slice(-3).reduce((a, b) => a + b, 0) / Math.max(1, Math.min(3, values.length));
+const latest = (values) =>
+  values.slice(-3).reduce((a, b) => a + b, 0) / Math.max(1, Math.min(3, values.length));
 
 /** @param {import("./main.js").Context} context */
 export function open({ store }) {
   const tiles = h("div.tiles");
-  const rate = new TimeChart({ label: "Requests a second", unit: format.count, stacked: true, least: 5 });
+  const rate = new TimeChart({
+    label: "Requests a second",
+    unit: format.count,
+    stacked: true,
+    least: 5,
+  });
   const latency = new TimeChart({ label: "Time to answer", unit: format.seconds, least: 0.005 });
   const codes = h("div");
   const pools = h("div");
   const ready = h("div", {}, empty("Asking …"));
-  const element = h("div", {}, tiles, h("div.grid", {},
-    half(card("Requests", "a second, by status", rate.element)),
-    half(card("Time to answer", "over the last 10 s", latency.element)),
-    third(card("Saturation", "what is in use of what there is", pools)),
-    third(card("Errors by code", "in five minutes", codes)),
-    third(card("Readiness", "what the service depends on", ready))));
+  const element = h(
+    "div",
+    {},
+    tiles,
+    h(
+      "div.grid",
+      {},
+      half(card("Requests", "a second, by status", rate.element)),
+      half(card("Time to answer", "over the last 10 s", latency.element)),
+      third(card("Saturation", "what is in use of what there is", pools)),
+      third(
+        card(
+          "Errors by code",
+          "in five minutes",
+          codes,
+          h("p", {}, h("a", { href: "#requests" }, "Look at the requests")),
+        ),
+      ),
+      third(card("Readiness", "what the service depends on", ready)),
+    ),
+  );
 
   let beats = 0;
   const update = () => {
@@ -40,11 +61,14 @@ export function open({ store }) {
     const quantiles = store.quantiles(DURATION, [0.5, 0.95, 0.99]);
     const of = (at) => quantiles.map((all) => all?.[at] ?? null);
     rate.draw([
-      { name: "2xx", tone: "a", values: good }, { name: "3xx", tone: "quiet", values: moved },
-      { name: "4xx", tone: "warn", values: refused }, { name: "5xx", tone: "bad", values: failed },
+      { name: "2xx", tone: "a", values: good },
+      { name: "3xx", tone: "quiet", values: moved },
+      { name: "4xx", tone: "warn", values: refused },
+      { name: "5xx", tone: "bad", values: failed },
     ]);
     latency.draw([
-      { name: "p50", tone: "b", values: of(0) }, { name: "p95", tone: "a", values: of(1) },
+      { name: "p50", tone: "b", values: of(0) },
+      { name: "p95", tone: "a", values: of(1) },
       { name: "p99", tone: "c", values: of(2) },
     ]);
     replace(tiles, figures(store, of(2), failed));
@@ -62,28 +86,41 @@ const third = (element) => (element.classList.add("third"), element);
 function figures(store, p99, failed) {
   const all = store.sums(REQUESTS);
   const inFlight = store.sums("mainstay_requests_in_flight");
-  const [total, errors] = [all, failed].map((values) => values.slice(-60).reduce((a, b) => a + b, 0));
+  const [total, errors] = [all, failed].map((values) =>
+    values.slice(-60).reduce((a, b) => a + b, 0),
+  );
   const part = total ? errors / total : null;
   return [
     tile("Requests", `${format.count(latest(all))}/s`, all, "a"),
-    tile("Server errors", part === null ? "–" : format.percent(part), failed, "bad", "of the last minute",
-      part > 0.001 ? ".bad-text" : ""),
+    tile(
+      "Server errors",
+      part === null ? "–" : format.percent(part),
+      failed,
+      "bad",
+      "of the last minute",
+      part > 0.001 ? ".bad-text" : "",
+    ),
     tile("p99", format.seconds(p99.at(-1) ?? null), p99, "c", "of the last 10\u202fs"),
     tile("In flight", format.count(inFlight.at(-1) ?? 0), inFlight, "b", "requests being answered"),
   ];
 }
 
 function tile(name, value, values, tone, note = "over the last 3\u202fs", marked = "") {
-  return h("section.tile", { "aria-label": name }, h("p", {}, name),
-    h(`p.value${marked}`, {}, value), sparkline(values, tone), h("p.dim", {}, note));
+  return h(
+    "section.tile",
+    { "aria-label": name },
+    h("p", {}, name),
+    h(`p.value${marked}`, {}, value),
+    sparkline(values, tone),
+    h("p.dim", {}, note),
+  );
 }
 
 function errors(store) {
   const codes = [...store.totals(REQUESTS, "code")].sort(([, a], [, b]) => b - a).slice(0, 9);
   if (!codes.length) return empty("No request has failed.");
   const failing = store.totals(REQUESTS, "code", { status: isError });
-  return [bars("Errors by code", codes, (code) => (failing.has(code) ? "bad" : "warn")),
-    h("p.dim", {}, h("a", { href: "#requests" }, "Look at the requests"))];
+  return bars("Errors by code", codes, (code) => (failing.has(code) ? "bad" : "warn"));
 }
 
 async function showReadiness(host) {
@@ -95,10 +132,35 @@ async function showReadiness(host) {
   pill.className = `pill ${told.status === "ok" ? "good" : "bad"}`;
   pill.textContent = told.status === "ok" ? "ready" : "not ready";
   const checks = told.checks ?? [];
-  return replace(host, told.status === "ok" ? null : h("p.notice.bad", {}, `Not ready: ${told.detail ?? ""}`),
-    h("ul", {}, checks.map((check) => h("li.gauge", {},
-      h("div.row", {}, h("span", {}, check.name),
-        h(`span.pill.${check.state === "ready" ? "good" : "bad"}`, {}, check.state.replace("_", " "))),
-      h("p.dim", {}, `since ${format.moment(check.since)}`),
-      check.last_error && h("p.dim.break", {}, `last error ${format.time(check.last_error.at)}: ${check.last_error.why}`)))));
+  return replace(
+    host,
+    told.status === "ok" ? null : h("p.notice.bad", {}, `Not ready: ${told.detail ?? ""}`),
+    h(
+      "ul",
+      {},
+      checks.map((check) =>
+        h(
+          "li.gauge",
+          {},
+          h(
+            "div.row",
+            {},
+            h("span", {}, check.name),
+            h(
+              `span.pill.${check.state === "ready" ? "good" : "bad"}`,
+              {},
+              check.state.replace("_", " "),
+            ),
+          ),
+          h("p.dim", {}, `since ${format.moment(check.since)}`),
+          check.last_error &&
+            h(
+              "p.dim.break",
+              {},
+              `last error ${format.time(check.last_error.at)}: ${check.last_error.why}`,
+            ),
+        ),
+      ),
+    ),
+  );
 }

@@ -2,7 +2,7 @@
 "use strict";
 
 import { sparkline } from "./charts.js";
-import { empty, h, replace } from "./dom.js";
+import { empty, h, isHeld, replace } from "./dom.js";
 import * as format from "./format.js";
 
 const REQUESTS = "mainstay_requests_total";
@@ -25,22 +25,59 @@ export function open({ store }) {
   let sorted = { key: "count", down: true };
   let wanted = "";
   const body = h("tbody");
-  const heads = new Map(COLUMNS.map((column) => [column.key,
-    h(column.number ? "th.number" : "th", { scope: "col" },
-      h("button", { type: "button", onclick: () => sort(column.key) }, column.text, " ", h("span", { "aria-hidden": "true" })))]));
-  const search = h("input", { type: "search", placeholder: "Filter routes", "aria-label": "Filter routes",
-    oninput: () => { wanted = search.value.toLowerCase(); update(); } });
-  const element = h("div", {}, h("div.controls", {}, search),
-    h("section.card", {}, h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Routes" },
-      h("table", {}, h("caption.hidden", {}, "Requests by route in the last five minutes"),
-        h("thead", {}, h("tr", {}, [...heads.values()])), body))));
+  const heads = new Map(
+    COLUMNS.map((column) => [
+      column.key,
+      h(
+        column.number ? "th.number" : "th",
+        { scope: "col" },
+        h(
+          "button",
+          { type: "button", onclick: () => sort(column.key) },
+          column.text,
+          " ",
+          h("span", { "aria-hidden": "true" }),
+        ),
+      ),
+    ]),
+  );
+  const search = h("input", {
+    type: "search",
+    placeholder: "Filter routes",
+    "aria-label": "Filter routes",
+    oninput: () => {
+      wanted = search.value.toLowerCase();
+      update(true);
+    },
+  });
+  const element = h(
+    "div",
+    {},
+    h("div.controls", {}, search),
+    h(
+      "section.card",
+      {},
+      h(
+        "div.scroll",
+        { tabindex: 0, role: "region", "aria-label": "Routes" },
+        h(
+          "table",
+          {},
+          h("caption.hidden", {}, "Requests by route in the last five minutes"),
+          h("thead", {}, h("tr", {}, [...heads.values()])),
+          body,
+        ),
+      ),
+    ),
+  );
 
   function sort(key) {
     sorted = { key, down: sorted.key === key ? !sorted.down : key !== "route" };
-    update();
+    update(true);
   }
 
-  function update() {
+  /** A row that somebody points at stays, unless another order is asked for. */
+  function update(isAsked = false) {
     for (const [key, head] of heads) {
       const is = key === sorted.key;
       if (is) head.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
@@ -49,22 +86,44 @@ export function open({ store }) {
     }
     const { of } = COLUMNS.find((column) => column.key === sorted.key);
     const sign = sorted.down ? -1 : 1;
-    const rows = measure(store).filter((row) => row.name.toLowerCase().includes(wanted))
-      .sort((a, b) => sign * (of(a) > of(b) ? 1 : of(a) < of(b) ? -1 : 0) || a.name.localeCompare(b.name));
-    replace(body, rows.length ? rows.map(line)
-      : h("tr", {}, h("td", { colspan: COLUMNS.length }, empty("No request in the last five minutes."))));
+    const rows = measure(store)
+      .filter((row) => row.name.toLowerCase().includes(wanted))
+      .sort(
+        (a, b) =>
+          sign * (of(a) > of(b) ? 1 : of(a) < of(b) ? -1 : 0) || a.name.localeCompare(b.name),
+      );
+    if (!isAsked && isHeld(body)) return;
+    replace(
+      body,
+      rows.length
+        ? rows.map(line)
+        : h(
+            "tr",
+            {},
+            h("td", { colspan: COLUMNS.length }, empty("No request in the last five minutes.")),
+          ),
+    );
   }
-  return { element, update };
+  return { element, update: () => update() };
 }
 
 function line(row) {
-  return h("tr", {},
-    h("td.nowrap", {}, h("a.mono", { href: `#requests?route=${encodeURIComponent(row.route)}` }, row.name)),
-    h("td.number", {}, format.count(row.rate)), h("td", {}, sparkline(row.values)),
-    h("td.number", {}, format.seconds(row.p50)), h("td.number", {}, format.seconds(row.p99)),
+  return h(
+    "tr",
+    {},
+    h(
+      "td.nowrap",
+      {},
+      h("a.mono", { href: `#requests?route=${encodeURIComponent(row.route)}` }, row.name),
+    ),
+    h("td.number", {}, format.count(row.rate)),
+    h("td", {}, sparkline(row.values)),
+    h("td.number", {}, format.seconds(row.p50)),
+    h("td.number", {}, format.seconds(row.p99)),
     h(row.refused ? "td.number.warn-text" : "td.number.dim", {}, format.count(row.refused)),
     h(row.failed ? "td.number.bad-text" : "td.number.dim", {}, format.count(row.failed)),
-    h("td.number", {}, format.count(row.count)));
+    h("td.number", {}, format.count(row.count)),
+  );
 }
 
 /** One row for each route and method that was asked. One pass over the beats serves all of them. */
@@ -83,8 +142,10 @@ function measure(store) {
   const recent = store.beats.some((beat) => beat.families.has(BUCKETS));
   for (const row of rows.values()) {
     row.rate = row.values.slice(-10).reduce((a, b) => a + b, 0) / Math.min(10, size);
-    const quantile = (part) => recent
-      ? store.quantile(DURATION, part, { route: row.route, method: row.method }, size) : null;
+    const quantile = (part) =>
+      recent
+        ? store.quantile(DURATION, part, { route: row.route, method: row.method }, size)
+        : null;
     [row.p50, row.p99] = [quantile(0.5), quantile(0.99)];
   }
   return [...rows.values()];
@@ -92,7 +153,15 @@ function measure(store) {
   function of({ route, method }) {
     const name = route === "-" ? `${method} (no route)` : `${method} ${route}`;
     if (!rows.has(name)) {
-      rows.set(name, { name, route, method, count: 0, refused: 0, failed: 0, values: Array(size).fill(0) });
+      rows.set(name, {
+        name,
+        route,
+        method,
+        count: 0,
+        refused: 0,
+        failed: 0,
+        values: Array(size).fill(0),
+      });
     }
     return rows.get(name);
   }

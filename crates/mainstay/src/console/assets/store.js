@@ -9,7 +9,8 @@ const SMOOTH = 10;
 
 /**
  * @typedef {{name: string, labels: Object<string, string>}} Series
- * @typedef {{count: number, at: number, leftOut: number, families: Map<string, Array<[Series, number]>>}} Beat
+ * @typedef {{count: number, at: number, leftOut: number,
+ *   families: Map<string, Array<[Series, number]>>}} Beat
  */
 export class Store {
   constructor() {
@@ -25,7 +26,9 @@ export class Store {
       this.series = [];
       this.beats = [];
     }
-    names.forEach((text, at) => { this.series[from + at] = parse(text); });
+    names.forEach((text, at) => {
+      this.series[from + at] = parse(text);
+    });
   }
 
   /** Takes what a second has brought. */
@@ -60,7 +63,9 @@ export class Store {
 
   /** What a counter has grown by in the last seconds. */
   total(name, labels = {}, last = KEPT) {
-    return this.sums(name, labels).slice(-last).reduce((a, b) => a + b, 0);
+    return this.sums(name, labels)
+      .slice(-last)
+      .reduce((a, b) => a + b, 0);
   }
 
   /** The same for each value of a label; those that did not grow are left out. */
@@ -91,8 +96,11 @@ export class Store {
   /** The quantiles over the last seconds. */
   quantile(name, wanted, labels = {}, last = 60) {
     const isWanted = matcher(labels);
-    const samples = this.beats.slice(-last).flatMap((beat) =>
-      (beat.families.get(`${name}_bucket`) ?? []).filter(([series]) => isWanted(series)));
+    const samples = this.beats
+      .slice(-last)
+      .flatMap((beat) =>
+        (beat.families.get(`${name}_bucket`) ?? []).filter(([series]) => isWanted(series)),
+      );
     return quantilesOf(samples, this.bounds(name), [wanted])?.[0] ?? null;
   }
 
@@ -121,10 +129,11 @@ function parse(text) {
 /** A wanted label is a value, or a function that judges one. */
 function matcher(labels) {
   const wanted = Object.entries(labels);
-  return (series) => wanted.every(([label, value]) => {
-    const found = series.labels[label] ?? "";
-    return typeof value === "function" ? value(found) : found === value;
-  });
+  return (series) =>
+    wanted.every(([label, value]) => {
+      const found = series.labels[label] ?? "";
+      return typeof value === "function" ? value(found) : found === value;
+    });
 }
 
 function sum(samples, wanted) {
