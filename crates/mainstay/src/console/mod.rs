@@ -1,7 +1,7 @@
 //! The operators' console: what a person opens first when something is wrong.
 //!
 //! One page, embedded in the binary, beside a stream of what the process says of itself. Nothing is
-//! measured here: once a second [`pulse`] reads the page of metrics that every collector writes, and
+//! measured here: once a second [`pulse`] reads the page of metrics that all collectors write, and
 //! [`tail`] is handed the line of every request, as the log is. The browser draws.
 
 mod about;

@@ -113,7 +113,7 @@ export function open({ store, requests }) {
     );
     const left = store.beats.slice(-10).reduce((sum, beat) => sum + beat.leftOut, 0);
     note.textContent = left
-      ? `${format.count(left)} more in the last 10 s; each second shows 30 successes and 30 failures`
+      ? `${format.count(left)} more in 10 s; each second shows 30 successes and 30 failures`
       : "";
   }
 
