@@ -62,22 +62,21 @@ fn text(schema: &Value) -> String {
 
 /// A command line that sends the request. `$API` and `$TOKEN` are the reader's.
 pub(super) fn command(endpoint: &Settled, components: &Map<String, Value>) -> String {
-    let mut command = "curl".to_owned();
-    if endpoint.method != "GET" {
-        command = format!("{command} -X {}", endpoint.method);
-    }
-    command += &format!(" \"$API{}\"", endpoint.path);
+    let mut parts = vec![match endpoint.method.as_str() {
+        "GET" => format!("curl \"$API{}\"", endpoint.path),
+        method => format!("curl -X {method} \"$API{}\"", endpoint.path),
+    }];
     if matches!(endpoint.access, Access::Allow(_)) {
-        command += " \\\n  -H \"authorization: Bearer $TOKEN\"";
+        parts.push("-H \"authorization: Bearer $TOKEN\"".to_owned());
     }
     if let Some(body) = &endpoint.body {
         let media_type = body.media_types.first().copied().unwrap_or("application/json");
-        let example = value(&body.schema, components, 0);
+        parts.push(format!("-H 'content-type: {media_type}'"));
         // A quote would end the argument of the shell.
-        let example = example.to_string().replace('\'', "'\\''");
-        command += &format!(" \\\n  -H 'content-type: {media_type}' \\\n  -d '{example}'");
+        let example = value(&body.schema, components, 0).to_string().replace('\'', "'\\''");
+        parts.push(format!("-d '{example}'"));
     }
-    command
+    parts.join(" \\\n  ")
 }
 
 #[cfg(test)]

@@ -152,15 +152,18 @@ async function showList(host, kept, route) {
       {},
       table(
         "Requests that are kept",
-        ["Time", "Status", "Route", "Code", "Cause", number("Took"), "Request"],
+        ["Arrived", "Status", "Route", number("Took"), "Code", "Cause"],
         records.map((record) => [
-          h("span.nowrap.dim", {}, format.time(record.time, true)),
+          h(
+            "a.nowrap",
+            { href: `#requests?id=${encodeURIComponent(record.id)}`, title: "Timeline" },
+            format.time(record.time, true),
+          ),
           h(`span.status${tone(record.status)}`, {}, record.status),
           h("span.mono.nowrap", {}, `${record.method} ${record.route}`),
+          format.millis(record.ms),
           record.code ?? "",
           h("span.break", {}, record.cause ?? ""),
-          format.millis(record.ms),
-          h("a.mono", { href: `#requests?id=${encodeURIComponent(record.id)}` }, "timeline"),
         ]),
       ),
     ),
