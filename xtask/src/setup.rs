@@ -105,6 +105,17 @@ const CHROMIUM: Need = Need {
     ],
 };
 
+/// What shows a process another time of day.
+const FAKETIME: Need = Need {
+    name: "libfaketime",
+    present: &["sh", "-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"],
+    install: &[
+        "sh",
+        "-c",
+        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes faketime",
+    ],
+};
+
 /// The pinned schemathesis and what it needs, relative to the root.
 const SCHEMATHESIS: &str = "accounts/tests/fuzz/requirements.txt";
 
@@ -181,6 +192,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<Runner> {
     PGBOUNCER.require(workspace)?;
     REDIS.require(workspace)?;
     CHROMIUM.require(workspace)?;
+    FAKETIME.require(workspace)?;
     Ok(match NEXTEST.meet(workspace) {
         Outcome::Ready => Runner::Nextest,
         Outcome::Missing => Runner::Cargo,

@@ -257,6 +257,18 @@ impl Reason {
     pub(crate) const fn is_on(&self) -> bool {
         matches!(self, Self::Allowed | Self::Rollout(true))
     }
+
+    /// The same in a word, for the journal of a request.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Disabled => "off_disabled",
+            Self::Prerequisite(_) => "off_prerequisite",
+            Self::Allowed => "on_allowed",
+            Self::Rollout(true) => "on_rollout",
+            Self::Rollout(false) => "off_rollout",
+        }
+    }
 }
 
 /// What a flag is for a subject.

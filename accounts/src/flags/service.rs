@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use mainstay::{
-    core::{Caller, Clock, Precondition, Subject},
+    core::{Caller, Clock, Precondition, Step, StepKind, Subject},
     store::StoreError,
 };
 
@@ -160,6 +160,8 @@ impl Flags {
         let subject = subject_of(subject, caller).ok_or(EvaluateError::Forbidden)?;
         let set = self.0.repository.all().await?;
         let evaluation = Evaluator::new(&set, subject).evaluate(key);
+        // The route names no flag, and a journal only what the source does.
+        Step::note(StepKind::Flags, "flag", evaluation.reason.word(), Some(1));
         if evaluation.reason == Reason::Unknown {
             return Err(EvaluateError::NotFound);
         }
@@ -177,7 +179,10 @@ impl Flags {
         let set = self.0.repository.all().await?;
         let keys = keys.unwrap_or_else(|| set.flags().map(|flag| flag.key.clone()).collect());
         let mut evaluator = Evaluator::new(&set, subject);
-        Ok(keys.into_iter().map(|key| evaluator.evaluate(key)).collect())
+        let evaluations: Vec<_> = keys.into_iter().map(|key| evaluator.evaluate(key)).collect();
+        let on = evaluations.iter().filter(|evaluation| evaluation.reason.is_on()).count();
+        Step::note(StepKind::Flags, "flags on", "evaluated", Some(on as i64));
+        Ok(evaluations)
     }
 }
 

@@ -32,3 +32,4 @@ mod sessions;
 mod sqlite;
 mod support;
 mod users;
+mod why;

@@ -61,13 +61,16 @@ async fn with_a_token_only_probes_are_open_to_everybody() {
     for target in ["/livez", "/readyz", "/startupz"] {
         assert_outcome(&service.ops(target).send().await, 200, "", target);
     }
-    for target in ["/loglevel", "/discipline", "/connections", "/readyz?verbose"] {
+    for target in
+        ["/loglevel", "/discipline", "/connections", "/requests", "/requests/a", "/readyz?verbose"]
+    {
         assert_outcome(&service.ops(target).send().await, 401, "UNAUTHENTICATED", target);
         let guess = service.ops(target).bearer("operators-0123456780").send().await;
         assert_outcome(&guess, 401, "UNAUTHENTICATED", target);
-        assert_outcome(&service.ops(target).bearer(TOKEN).send().await, 200, "", target);
+        let admitted = service.ops(target).bearer(TOKEN).send().await;
+        assert_ne!(admitted.code(), "UNAUTHENTICATED", "{target}");
     }
-    let told = async || (lines(&service, "authn_login_fail").len() == 4).then_some(());
+    let told = async || (lines(&service, "authn_login_fail").len() == 6).then_some(());
     until("guesses are told", told).await;
     assert!(!service.output().contains(TOKEN));
 }
@@ -101,6 +104,11 @@ async fn what_operators_send_is_checked_like_anybody_elses_input() {
         (put().json(&json!({ "level": "debug" })), 422, "VALIDATION_FAILED"),
         (app.ops("/readyz?verbose=enormously"), 422, "VALIDATION_FAILED"),
         (app.ops("/readyz?loud"), 422, "VALIDATION_FAILED"),
+        (app.ops("/requests?limit=101"), 422, "VALIDATION_FAILED"),
+        (app.ops("/requests?kept=everything"), 422, "VALIDATION_FAILED"),
+        (app.ops("/requests?id=a"), 422, "VALIDATION_FAILED"),
+        (app.ops("/requests/%1b%5b2J"), 422, "VALIDATION_FAILED"),
+        (app.ops(&format!("/requests/{}", "x".repeat(129))), 422, "VALIDATION_FAILED"),
     ] {
         assert_outcome(&call.send().await, status, code, code);
     }

@@ -267,6 +267,29 @@ async fn whole_log(mut service: Service) -> String {
     service.output()
 }
 
+/// What operators can read about requests that have ended: lists of each class, and each by its id.
+async fn told_of_requests(service: &Service) -> String {
+    let mut told = String::new();
+    for kept in ["failure", "refusal", "slow", "sample"] {
+        let reply = service.ops(&format!("/requests?kept={kept}&limit=100")).send().await;
+        assert_eq!(reply.status, 200, "{kept}");
+        told += &String::from_utf8_lossy(&reply.body);
+        for record in reply.json()["records"].as_array().expect("a list") {
+            let id = text(&record["id"]);
+            let reply = service.ops(&format!("/requests/{id}")).send().await;
+            assert_eq!(reply.status, 200, "{id}");
+            told += &String::from_utf8_lossy(&reply.body);
+        }
+    }
+    for class in ["refusal", "slow"] {
+        assert!(
+            told.contains(&format!("\"kept\":\"{class}\"")),
+            "nothing of {class} was looked at"
+        );
+    }
+    told
+}
+
 #[tokio::test]
 async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
     let home = Home::new();
@@ -309,6 +332,10 @@ async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
         assert!(reply.status.is_success(), "{target} is there");
         check(target, &String::from_utf8_lossy(&reply.body), &spellings);
     }
+
+    let told = told_of_requests(&service).await;
+    check("what operators are told of requests", &told, &spellings);
+    assert!(!tokens.iter().any(|token| told.contains(token)), "a token is kept");
 
     let log = whole_log(service).await;
     check("the log", &log, &spellings);

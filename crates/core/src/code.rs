@@ -46,6 +46,8 @@ pub enum Kind {
     Unavailable,
     /// The deadline of the request passed.
     Timeout,
+    /// Another service gave an answer that is of no use.
+    Upstream,
     /// A defect on our side.
     Internal,
 }

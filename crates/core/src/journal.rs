@@ -222,8 +222,13 @@ impl Step {
     /// Begins a step of what is worked for now. Costs two looks at the clock where steps are
     /// recorded, and none elsewhere.
     pub fn begin(kind: StepKind, name: &'static str) -> Self {
+        Self::part(None, kind, name)
+    }
+
+    /// The same, as a part of another step that has not ended.
+    pub fn part(of: Option<StepId>, kind: StepKind, name: &'static str) -> Self {
         let Some((journal, parent)) = Work::recorder() else { return Self(None) };
-        let now = Instant::now();
+        let (now, parent) = (Instant::now(), of.or(parent));
         let step = Recorded {
             kind,
             name,
@@ -288,7 +293,12 @@ impl Step {
 
     /// Ends it with a failure.
     pub fn fail(self, outcome: &'static str) {
-        self.close(outcome, true, None);
+        self.fail_with(outcome, None);
+    }
+
+    /// Ends it with a failure that has a number, as the status of a refusal.
+    pub fn fail_with(self, outcome: &'static str, number: Option<i64>) {
+        self.close(outcome, true, number);
     }
 
     fn close(mut self, outcome: &'static str, failed: bool, number: Option<i64>) {

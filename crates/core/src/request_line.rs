@@ -28,7 +28,7 @@ pub struct RequestLine<'a> {
     /// The method, or `OTHER` for one the service does not know.
     pub method: &'static str,
     /// The route's template (`/users/{id}`); `-` when none was matched.
-    pub route: &'a str,
+    pub route: &'static str,
     /// The status answered; 499 when the caller went away first.
     pub status: u16,
     /// From the head's arrival to the answer's.

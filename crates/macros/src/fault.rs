@@ -7,7 +7,7 @@ use syn::{
     Variant, meta::ParseNestedMeta, spanned::Spanned,
 };
 
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 15] = [
     ("malformed", "Malformed"),
     ("invalid", "Invalid"),
     ("unauthenticated", "Unauthenticated"),
@@ -21,6 +21,7 @@ const KINDS: [(&str, &str); 14] = [
     ("overloaded", "Overloaded"),
     ("unavailable", "Unavailable"),
     ("timeout", "Timeout"),
+    ("upstream", "Upstream"),
     ("internal", "Internal"),
 ];
 

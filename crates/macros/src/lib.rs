@@ -19,7 +19,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `#[fault(from)]`: the variant's single field is another fault, passed on whole.
 ///
 /// Kinds: `malformed`, `invalid`, `unauthenticated`, `forbidden`, `not_found`, `conflict`, `gone`,
-/// `precondition_failed`, `rate_limited`, `overloaded`, `unavailable`, `timeout`, `internal`.
+/// `precondition_failed`, `rate_limited`, `overloaded`, `unavailable`, `timeout`,
+/// `upstream`, `internal`.
 #[proc_macro_derive(Fault, attributes(fault))]
 pub fn derive_fault(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -21,6 +21,7 @@
 //! ```
 
 pub mod config;
+pub mod http;
 pub mod metrics;
 pub mod passwords;
 pub mod telemetry;
@@ -29,7 +30,7 @@ pub mod tokens;
 mod app;
 mod command;
 mod console;
-mod http;
+mod why;
 
 pub use app::{
     Application, Assembly, CommandFuture, Failure, Instance, Overrides, Resources, discipline,

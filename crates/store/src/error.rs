@@ -62,6 +62,18 @@ impl StoreError {
         matches!(self, Self::Constraint { name, .. } if name == constraint)
     }
 
+    /// What it is, in a word for journals.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::TimedOut(_) => "timed_out",
+            Self::Overloaded(_) => "overloaded",
+            Self::Constraint { .. } => "constraint",
+            Self::NotFound => "not_found",
+            Self::Internal(_) => "failed",
+        }
+    }
+
     /// The private cause; reached through [`Error::source`].
     fn cause(&self) -> Option<&Cause> {
         match self {

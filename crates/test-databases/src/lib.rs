@@ -13,6 +13,7 @@ mod pgbouncer;
 mod postgres;
 mod proxy;
 mod redis;
+mod wall_clock;
 
 pub use database::TestDatabase;
 pub use engine::Engine;
@@ -22,3 +23,4 @@ pub use pgbouncer::PrivatePgBouncer;
 pub use postgres::{Durability, PrivatePostgres};
 pub use proxy::FaultProxy;
 pub use redis::{EncryptedRedis, Memory, PrivateCluster, PrivateRedis, PrivateSentinel};
+pub use wall_clock::WallClock;

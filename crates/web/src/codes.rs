@@ -70,6 +70,7 @@ pub const fn status(kind: Kind) -> StatusCode {
         Kind::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Kind::Overloaded | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::Upstream => StatusCode::BAD_GATEWAY,
         // `Kind` may grow; what the edge does not know is a defect on our side.
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -97,6 +98,7 @@ pub const fn kind_name(kind: Kind) -> &'static str {
         Kind::Overloaded => "overloaded",
         Kind::Unavailable => "unavailable",
         Kind::Timeout => "timeout",
+        Kind::Upstream => "upstream",
         _ => "internal",
     }
 }
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     /// Every kind there is; `Kind` cannot be enumerated.
-    const KINDS: [Kind; 20] = [
+    const KINDS: [Kind; 21] = [
         Kind::Malformed,
         Kind::Invalid,
         Kind::Unauthenticated,
@@ -128,6 +130,7 @@ mod tests {
         Kind::Overloaded,
         Kind::Unavailable,
         Kind::Timeout,
+        Kind::Upstream,
         Kind::Internal,
     ];
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{TOKEN, browser::Browser};
-use crate::support::{Person, options, start};
+use crate::support::{Person, assert_outcome, options, registration, start};
 
 /// Every part of the page.
 const VIEWS: [&str; 10] = [
@@ -209,6 +209,28 @@ async fn a_request_is_found_by_its_id_and_shown_as_a_timeline() {
     }
     assert_eq!(browser.run("return document.querySelectorAll('main b').length").await, 0);
     browser.keep_picture("timeline").await;
+    assert_content(&browser, &app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_has_failed_is_found_by_the_id_in_its_answer() {
+    let browser = Browser::start().await;
+    let app = start().await;
+    let neighbour = app.neighbour();
+    neighbour.lock("users");
+    let late = registration(&app, "bob@example.com").header("request-timeout", "0.1");
+    let late = late.send().await;
+    assert_outcome(&late, 504, "DEADLINE_EXCEEDED", "behind a lock");
+    browser.open(&console(&app, "requests")).await;
+    browser.wait_for("document.querySelector('#found a')").await;
+    browser.fill_in("#request-id", &format!("{}\n", late.header("x-request-id"))).await;
+    browser.wait_for("document.querySelectorAll('.waterfall .step').length > 1").await;
+    let shown = browser.run("return document.querySelector('main').textContent").await.to_string();
+    for part in ["POST /users", "504 DEADLINE_EXCEEDED", "handler"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(!shown.contains("bob@example.com"), "{shown}");
+    browser.keep_picture("timeline-of-a-failure").await;
     assert_content(&browser, &app).await;
 }
 

@@ -27,9 +27,11 @@ use super::{
 use crate::{
     config::{Effective, Framework, MigrateAtStart},
     console::{self, Console},
+    http::Clients,
     metrics::{self, Meter, Registry},
     passwords::{PasswordOptions, Passwords},
     telemetry::Telemetry,
+    why::{self, Recorder},
 };
 
 /// What tests replace, and production leaves alone.
@@ -189,11 +191,18 @@ pub(crate) fn prepare<A: Application>(
     let meter = Arc::new(Meter::new());
     let refusals = Arc::new(Refusals::new(counting.limiter(), resources.clock.clone()));
     let console = Console::new(refusals.clone());
+    let now = resources.clock.now();
+    let recorder = Arc::new(Recorder::new(framework.why.bytes, A::NAME, A::VERSION, now));
     let parts = EdgeParts {
         limiter: refusals,
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
-        log: Arc::new(Listeners(vec![meter.clone(), log.clone(), console.tail()])),
+        log: Arc::new(Listeners(vec![
+            meter.clone(),
+            recorder.clone(),
+            log.clone(),
+            console.tail(),
+        ])),
         clock: resources.clock.clone(),
     };
     let mut edge_options = options::edge::<A>(framework);
@@ -206,6 +215,7 @@ pub(crate) fn prepare<A: Application>(
         .map_err(|errors| contradiction(&errors))?;
     let edge = Arc::new(edge);
     meter.prepare(&edge);
+    recorder.prepare(&edge);
     let _ = described.set(edge.clone());
 
     let readiness = ops::Readiness::new(health, resources.clock.clone());
@@ -219,6 +229,7 @@ pub(crate) fn prepare<A: Application>(
         .mount(super::log_level::routes(telemetry.levels()))
         .mount(metrics::routes(metrics.clone()))
         .mount(console::routes(console.clone()))
+        .mount(why::routes(recorder))
         .build(options::ops_edge(framework, edge_options), parts)
         .map_err(|errors| contradiction(&errors))?;
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
@@ -291,7 +302,7 @@ fn resources(
         Some(redis) => Caches::shared(redis, clock.clone(), caches),
         None => Caches::alone(clock.clone()),
     };
-    Resources { database, redis, caches, clock, passwords }
+    Resources { database, redis, caches, clock, passwords, clients: Clients::default() }
 }
 
 /// What a failed migration tells an operator.

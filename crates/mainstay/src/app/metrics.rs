@@ -9,8 +9,8 @@ use super::{Application, Failure, Resources, limits::Counting};
 use crate::{
     config::Framework,
     metrics::{
-        BuildInfo, Collect, Connections, DatabaseLoad, LimiterLoad, LogDrops, Meter, PasswordLoad,
-        Process, Registry, Requests, Runtime, SharedCaches,
+        BuildInfo, Calls, Collect, Connections, DatabaseLoad, LimiterLoad, LogDrops, Meter,
+        PasswordLoad, Process, Registry, Requests, Runtime, SharedCaches,
     },
 };
 
@@ -40,6 +40,7 @@ pub(super) fn registry<A: Application>(
         Arc::new(DatabaseLoad(resources.database.clone())),
         Arc::new(SharedCaches(resources.caches.clone())),
         Arc::new(PasswordLoad(resources.passwords.clone())),
+        Arc::new(Calls(resources.clients.clone())),
         Arc::new(LogDrops(log)),
         Arc::new(Runtime),
         Arc::new(Process { since: resources.clock.now() }),

@@ -25,7 +25,7 @@ pub use instance::{Instance, Overrides};
 pub(crate) use instance::{migration_failure, offline, open, open_unmigrated, prepare};
 pub(crate) use options::{database as database_options, redis as redis_options};
 
-use crate::{config::Loader, passwords::Passwords};
+use crate::{config::Loader, http::Clients, passwords::Passwords};
 
 /// What every service is handed to build its modules from.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Resources {
     pub clock: Arc<dyn Clock>,
     /// The pool that hashes passwords; starts no thread until it is used.
     pub passwords: Passwords,
+    /// Makes clients of other services.
+    pub clients: Clients,
 }
 
 /// The outcome of a command of the service's own.

@@ -10,6 +10,7 @@ mod parse;
 mod promote;
 mod secret;
 mod serve;
+mod why;
 
 use std::{future::Future, path::PathBuf, process::ExitCode};
 
@@ -97,9 +98,8 @@ fn dispatch<A: Application>(
             print(&block_on(describe::errors::<A>(&framework, &settings, matches))?);
         }
         Some(("metrics", m)) => print(&block_on(describe::metrics::<A>(&framework, &settings, m))?),
-        Some(("migrate", matches)) => {
-            return block_on(migrate::run::<A>(&framework, matches));
-        }
+        Some(("why", matches)) => return block_on(why::run(&framework, matches)),
+        Some(("migrate", matches)) => return block_on(migrate::run::<A>(&framework, matches)),
         Some((name, matches)) => block_on(async {
             let resources = app::open::<A>(&framework, &Overrides::default()).await?;
             let database = resources.database.clone();

@@ -24,6 +24,7 @@ pub(super) fn command<A: Application>() -> Command {
         .subcommand(Command::new("routes").about("Print what is decided about every endpoint"))
         .subcommand(check())
         .subcommand(doctor())
+        .subcommand(why())
         .subcommand(backup())
         .subcommand(promote())
         .subcommand(Command::new("openapi").about("Print the OpenAPI 3.1 document"))
@@ -78,6 +79,25 @@ fn doctor() -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
     Command::new("doctor")
         .about("Look for what will fail in production; exit with 1 for warnings, 2 for errors")
+        .arg(json.help("Print it as JSON"))
+}
+
+fn why() -> Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+    let id = Arg::new("id").value_name("ID").required(true);
+    let ops = Arg::new("ops").long("ops").value_name("URL").action(ArgAction::Append);
+    let log = Arg::new("log").long("log").value_name("FILE").action(ArgAction::Append);
+    Command::new("why")
+        .about("Tell what happened in a request, step by step, and what it took")
+        .arg(id.help("The request_id of an error's body, or a trace id"))
+        .arg(ops.help(
+            "Ask the operators' listener there; repeated, several [default: the configured one]",
+        ))
+        .arg(
+            log.value_parser(value_parser!(PathBuf))
+                .conflicts_with("ops")
+                .help("Read JSON log lines instead, `-` for standard input; repeated, several"),
+        )
         .arg(json.help("Print it as JSON"))
 }
 

@@ -199,6 +199,15 @@ section! {
 }
 
 section! {
+    /// Requests kept in memory, for `why` and for operators.
+    pub struct Why in "why" {
+        /// Memory that they take, in bytes: failures, refusals, the slowest of each route and a
+        /// sample, the oldest of each make room. 0: nothing is kept.
+        bytes: usize = "16777216", range 0..=1_073_741_824;
+    }
+}
+
+section! {
     /// The end of the process.
     pub struct Shutdown in "shutdown" {
         /// How long requests are still accepted after readiness turned false: as long as the load
@@ -274,6 +283,8 @@ pub struct Framework {
     pub passwords: Passwords,
     /// `[log]`
     pub log: Log,
+    /// `[why]`
+    pub why: Why,
     /// `[shutdown]`
     pub shutdown: Shutdown,
     /// `[fleet]`
@@ -293,6 +304,7 @@ impl Framework {
             limits: loader.section(),
             passwords: loader.section(),
             log: loader.section(),
+            why: loader.section(),
             shutdown: loader.section(),
             fleet: loader.section(),
         };

@@ -22,7 +22,7 @@ pub use effective::{Effective, Setting};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use framework::{
     Cache, ClientAddress, Fleet, ForwardedHeader, Framework, Hsts, Http, Limits, Log, LogFormat,
-    Ops, Passwords, Redis, SessionTransport, Shutdown,
+    Ops, Passwords, Redis, SessionTransport, Shutdown, Why,
 };
 pub use loader::Loader;
 pub use section::{Knob, Raw, RawSection, Reader, Section, SectionInfo};

@@ -6,7 +6,7 @@ use super::{Collect, Family, Page};
 
 const TRUSTED: Family = Family::gauge(
     "mainstay_caches_trusted",
-    "1 while invalidations are certain to arrive; at 0 every read goes to the database",
+    "1 while invalidations are certain to arrive; at 0 a value is read again after 100 ms",
 );
 const LAPSES: Family =
     Family::counter("mainstay_caches_lapses_total", "Times that this certainty was lost");

@@ -8,6 +8,7 @@
 
 mod accept;
 mod caches;
+mod clients;
 mod database;
 mod limiter;
 mod page;
@@ -24,6 +25,7 @@ mod service;
 pub use self::page::{Family, Format, Kind, Label, Page, Samples, Value};
 pub(crate) use self::{
     caches::SharedCaches,
+    clients::Calls,
     database::DatabaseLoad,
     limiter::{LimiterFigures, LimiterLoad, SharedLimits},
     passwords::PasswordLoad,

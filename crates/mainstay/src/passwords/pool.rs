@@ -18,7 +18,7 @@ use argon2::{
     Algorithm, Argon2, PasswordHasher as _, PasswordVerifier as _, Version,
     password_hash::{self, phc},
 };
-use mainstay_core::{Code, Fault, FaultSet, Secret};
+use mainstay_core::{Code, Fault, FaultSet, Secret, Step, StepKind};
 use mainstay_web::codes::OVERLOADED;
 use tokio::{sync::Semaphore, task};
 use unicode_normalization::UnicodeNormalization as _;
@@ -187,11 +187,14 @@ impl Passwords {
         password: &Secret<String>,
         work: impl FnOnce(&Inner, &Secret<String>) -> T + Send + 'static,
     ) -> Result<T, PasswordsBusy> {
-        let place = self.0.places.clone().try_acquire_owned().map_err(|_| {
+        let step = Step::begin(StepKind::Password, "argon2id");
+        let Ok(place) = self.0.places.clone().try_acquire_owned() else {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
-            PasswordsBusy
-        })?;
+            step.fail("refused");
+            return Err(PasswordsBusy);
+        };
         let turn = self.0.turns.clone().acquire_owned().await.map_err(|_| PasswordsBusy)?;
+        step.turn();
         let (inner, password) = (self.0.clone(), normalised(password));
         let working = task::spawn_blocking(move || {
             // Held until the work ends, even when nobody waits for it any longer: it is the work
@@ -199,11 +202,13 @@ impl Passwords {
             let _held = (place, turn);
             work(&inner, &password)
         });
-        working.await.map_err(|error| match error.try_into_panic() {
+        let worked = working.await.map_err(|error| match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime is shutting down.
             Err(_) => PasswordsBusy,
-        })
+        })?;
+        step.end("ok", None);
+        Ok(worked)
     }
 }
 

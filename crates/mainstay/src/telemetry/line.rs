@@ -13,7 +13,7 @@ use crate::config::ClientAddress;
 
 /// The longest text taken from one value, in bytes. A cause or a debug dump says what matters in
 /// less, and a request must not be able to fill the log.
-pub(super) const TEXT_BYTES_MAX: usize = 1024;
+pub(crate) const TEXT_BYTES_MAX: usize = 1024;
 
 /// A buffer that grew beyond this is not kept for the next line; usual lines have 400 bytes.
 const KEPT_BYTES_MAX: usize = 16 * 1024;

@@ -16,6 +16,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::line::TEXT_BYTES_MAX;
 pub use self::{
     error::TelemetryError,
     levels::Levels,

@@ -54,7 +54,8 @@ impl Default for CachesOptions {
 /// How the caches of a process stand to the others'.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CachesState {
-    /// Invalidations are certain to arrive. Otherwise every read goes to the database.
+    /// Invalidations are certain to arrive. Otherwise a value is served for the
+    /// bound, and read again then.
     pub is_trusted: bool,
     /// Invalidations that arrived from Redis.
     pub notices: u64,

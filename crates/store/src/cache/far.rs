@@ -12,6 +12,7 @@ use super::{
     fences::Stamp,
     flights::{Landing, Outcome},
     load::{Loader, Store},
+    near::Life,
     shared::{Look, Right, Shared},
 };
 
@@ -33,7 +34,7 @@ impl<V: Send + Sync + 'static> Store<V> {
         let deadline = self.wait_until();
         let mut pause = PAUSE_MIN;
         loop {
-            let began = self.caches.clock.monotonic();
+            let (began, now) = (Instant::now(), self.caches.clock.monotonic());
             match shared.look(name, version, self.spec.wait_max).await {
                 Look::Value { bytes, left, tags } => {
                     let landing = self.accept(shared, stamp, &bytes, &tags).await;
@@ -42,7 +43,8 @@ impl<V: Send + Sync + 'static> Store<V> {
                         return self.load_only(stamp, load).await;
                     }
                     if let Some(landing) = landing {
-                        self.keep(key, &landing, began + left);
+                        let fresh_until = now + left;
+                        self.keep(key, &landing, Life { began, fresh_until, is_proved: true });
                         return Ok(landing);
                     }
                     shared.discard(name).await;
@@ -73,7 +75,7 @@ impl<V: Send + Sync + 'static> Store<V> {
         tags: &[(String, String)],
     ) -> Option<Landing<V>> {
         let value = (self.codec.as_ref()?.decode)(bytes)?.map(Arc::new);
-        let landing = self.landing(stamp, value);
+        let landing = Landing { source: "shared", ..self.landing(stamp, value) };
         let is_open = |stamp: &Stamp| !self.caches.fences.is_closed(stamp);
         if !landing.stamp.as_ref().is_some_and(is_open) || !shared.are_alive(tags).await {
             return None;
@@ -93,17 +95,17 @@ impl<V: Send + Sync + 'static> Store<V> {
         right: Held,
         load: Loader<V>,
     ) -> Outcome<V> {
-        let (began, started) = (self.caches.clock.monotonic(), Instant::now());
+        let (now, began) = (self.caches.clock.monotonic(), Instant::now());
         let value = self.load(load).await?;
         let lifetime = self.spec.lifetime(value.as_deref());
         let landing = self.landing(stamp, value);
-        let lives = self.lives(shared, landing.value.as_ref(), started).await;
+        let lives = self.lives(shared, landing.value.as_ref(), began).await;
         // A tag that is being written is written by somebody who was told of nothing.
         let Some(lives) = lives.filter(|_| shared.is_trusted() && !lifetime.is_zero()) else {
             self.counters.refusals.add();
             return Ok(landing);
         };
-        self.keep(key, &landing, began + lifetime);
+        self.keep(key, &landing, Life { began, fresh_until: now + lifetime, is_proved: true });
         let bytes = self.codec.as_ref().and_then(|codec| (codec.encode)(&landing.value));
         if let Some(bytes) = bytes.filter(|bytes| bytes.len() <= self.spec.shared_max) {
             shared.fill(right.take(), &bytes, lifetime, &lives).await;

@@ -23,11 +23,13 @@ pub(super) struct Landing<V> {
     pub(super) value: Known<V>,
     /// `None`: for the leader alone.
     pub(super) stamp: Option<Stamp>,
+    /// Where it was found, in a word for journals.
+    pub(super) source: &'static str,
 }
 
 impl<V> Clone for Landing<V> {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), stamp: self.stamp }
+        Self { value: self.value.clone(), stamp: self.stamp, source: self.source }
     }
 }
 

@@ -1,13 +1,15 @@
 //! `Cache`: values by key, read through it and served from it.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use mainstay_core::{Step, StepKind, Work};
 
 use super::{
     CacheSpec, CacheStats, Scope,
     caches::Inner,
     fences::Stamp,
     flights::{Boarding, Joinable},
-    load::{Codec, Loader, Store},
+    load::{Codec, Loader, Store, end},
     name,
     near::{Found, Known},
 };
@@ -40,10 +42,15 @@ impl<V: Send + Sync + 'static> Cache<V> {
         let load = || -> Loader<V> { Box::new(|| Box::pin(load())) };
         if Unit::is_current() {
             store.counters.bypasses.add();
-            return store.load(load()).await;
+            let step = Step::begin(StepKind::Cache, store.spec.name);
+            let loaded = Work::part_of(step.id(), pin!(store.load(load()))).await;
+            return end(step, loaded.map(|value| (value, "bypassed")));
         }
         // Before the entry is looked at: see `Shared::is_trusted`.
         if !store.caches.is_trusted() {
+            if let Some(value) = store.find_recent(key) {
+                return Ok(value);
+            }
             let joinable = store.joinable_unproved();
             return Box::pin(store.find_or_load(key, &joinable, load())).await;
         }
@@ -51,6 +58,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         match store.near.find(key, &store.caches.fences, now) {
             Found::Fresh(value) => {
                 store.counters.hits.add();
+                Step::note(StepKind::Cache, store.spec.name, "hit", None);
                 if value.is_none() {
                     store.counters.negative_hits.add();
                 }
@@ -81,6 +89,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 tokio::spawn(async move { store.lead(leader, &key, &name, load).await.map(drop) });
             }
             store.counters.stale.add();
+            Step::note(StepKind::Cache, store.spec.name, "stale", None);
             return Ok(value);
         }
         let renewed = store.find_or_load(key, &Joinable::Legal, load).await;

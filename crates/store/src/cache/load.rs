@@ -2,12 +2,12 @@
 
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use mainstay_core::Work;
+use mainstay_core::{Step, StepKind, Work};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     fences::Stamp,
     flights::{Boarding, Flights, Joinable, Landing, Lead, Outcome},
     name,
-    near::{Known, Near},
+    near::{Known, Life, Near},
     stats::Counters,
 };
 use crate::error::StoreError;
@@ -68,6 +68,23 @@ impl<V: Serialize + DeserializeOwned> Codec<V> {
     }
 }
 
+/// Ends the step that a question to a cache is.
+pub(super) fn end<V>(
+    step: Step,
+    found: Result<(Known<V>, &'static str), StoreError>,
+) -> Result<Known<V>, StoreError> {
+    match found {
+        Ok((value, source)) => {
+            step.end(source, None);
+            Ok(value)
+        }
+        Err(error) => {
+            step.fail(error.word());
+            Err(error)
+        }
+    }
+}
+
 impl<V: Send + Sync + 'static> Store<V> {
     pub(super) fn new(caches: Arc<Inner>, spec: CacheSpec<V>, codec: Option<Codec<V>>) -> Self {
         let afterlife = spec.stale_while_revalidate.max(spec.stale_if_error);
@@ -79,6 +96,19 @@ impl<V: Send + Sync + 'static> Store<V> {
             spec,
             codec,
         }
+    }
+
+    /// Without a proof that invalidations arrive a value may be served for the bound, counted from
+    /// before it was read: it has seen every write that was acknowledged until then.
+    pub(super) fn find_recent(&self, key: &str) -> Option<Known<V>> {
+        let Inner { clock, fences, bounds, .. } = &*self.caches;
+        let found = self.near.find_recent(key, fences, clock.monotonic(), bounds.staleness)?;
+        self.counters.hits.add();
+        if found.is_none() {
+            self.counters.negative_hits.add();
+        }
+        Step::note(StepKind::Cache, self.spec.name, "hit", None);
+        Some(found)
     }
 
     /// Without a proof a flight may be joined for as long as its value could be served anyway.
@@ -107,22 +137,37 @@ impl<V: Send + Sync + 'static> Store<V> {
         joinable: &Joinable,
         load: Loader<V>,
     ) -> Result<Known<V>, StoreError> {
+        let step = Step::begin(StepKind::Cache, self.spec.name);
+        let found = Work::part_of(step.id(), pin!(self.find(key, joinable, load))).await;
+        end(step, found)
+    }
+
+    /// The value, and how it was come by.
+    async fn find(
+        &self,
+        key: &str,
+        joinable: &Joinable,
+        load: Loader<V>,
+    ) -> Result<(Known<V>, &'static str), StoreError> {
         let name = name::of_entry(self.spec.name, key);
         let deadline = self.wait_until();
         let mut joins = 0;
         while joins < JOINS_MAX {
             let mut flight = match self.board(key, &name, joinable) {
-                Boarding::Lead(leader) => return self.lead(leader, key, &name, load).await,
+                Boarding::Lead(leader) => {
+                    let landing = self.lead(leader, key, &name, load).await?;
+                    return Ok((landing.value, landing.source));
+                }
                 Boarding::Wait(flight) => flight,
             };
             self.counters.waits.add();
             let landing = flight.wait_for(Option::is_some);
             match tokio::time::timeout_at(deadline.into(), landing).await {
                 Ok(Ok(outcome)) => match outcome.clone() {
-                    Some(Ok(Landing { value, stamp: Some(stamp) }))
+                    Some(Ok(Landing { value, stamp: Some(stamp), .. }))
                         if self.caches.fences.is_legal(&stamp) =>
                     {
-                        return Ok(value);
+                        return Ok((value, "joined"));
                     }
                     Some(Err(error)) => return Err(error),
                     _ => joins += 1,
@@ -135,7 +180,7 @@ impl<V: Send + Sync + 'static> Store<V> {
                 }
             }
         }
-        self.load(load).await
+        Ok((self.load(load).await?, "loaded"))
     }
 
     /// Gets the value for all who wait.
@@ -145,26 +190,39 @@ impl<V: Send + Sync + 'static> Store<V> {
         key: &str,
         name: &str,
         load: Loader<V>,
-    ) -> Result<Known<V>, StoreError> {
+    ) -> Outcome<V> {
         let outcome = self.fetch(leader.stamp, key, name, load).await;
         let is_out_of_time = Work::time_left() == Some(Duration::ZERO);
         if outcome.is_ok() || !is_out_of_time {
             leader.land(outcome.clone());
         }
-        Ok(outcome?.value)
+        outcome
     }
 
     async fn fetch(&self, stamp: Stamp, key: &str, name: &str, load: Loader<V>) -> Outcome<V> {
-        if !self.caches.is_trusted() || self.caches.fences.is_closed(&stamp) {
+        if self.caches.fences.is_closed(&stamp) {
             return self.load_only(stamp, load).await;
+        }
+        if !self.caches.is_trusted() {
+            return self.load_unproved(stamp, key, load).await;
         }
         if let Some(shared) = &self.caches.shared {
             return self.fetch_shared(shared, stamp, (key, name), load).await;
         }
-        let began = self.caches.clock.monotonic();
+        let (began, now) = (Instant::now(), self.caches.clock.monotonic());
         let landing = self.landing(stamp, self.load(load).await?);
         let lifetime = self.spec.lifetime(landing.value.as_deref()).min(ALONE_MAX);
-        self.keep(key, &landing, began + lifetime);
+        self.keep(key, &landing, Life { began, fresh_until: now + lifetime, is_proved: true });
+        Ok(landing)
+    }
+
+    /// Loads what nobody can be told to forget: it is kept for the bound.
+    async fn load_unproved(&self, stamp: Stamp, key: &str, load: Loader<V>) -> Outcome<V> {
+        self.counters.bypasses.add();
+        let (began, now) = (Instant::now(), self.caches.clock.monotonic());
+        let landing = self.landing(stamp, self.load(load).await?);
+        let fresh_until = now + self.spec.lifetime(landing.value.as_deref());
+        self.keep(key, &landing, Life { began, fresh_until, is_proved: false });
         Ok(landing)
     }
 
@@ -178,19 +236,19 @@ impl<V: Send + Sync + 'static> Store<V> {
         let fences = &self.caches.fences;
         let tags = self.spec.tags_of(value.as_deref());
         let stamp = tags.map(|tags| stamp.with(tags.iter().map(|tag| fences.of(&tag.name()))));
-        Landing { value, stamp }
+        Landing { value, stamp, source: "loaded" }
     }
 
     /// Keeps what was read in this process, unless that may be old already.
-    pub(super) fn keep(&self, key: &str, landing: &Landing<V>, fresh_until: Duration) {
-        let Landing { value, stamp } = landing;
+    pub(super) fn keep(&self, key: &str, landing: &Landing<V>, life: Life) {
+        let Landing { value, stamp, .. } = landing;
         let is_open = |stamp: &Stamp| {
             !self.caches.fences.is_closed(stamp) && self.caches.fences.is_legal(stamp)
         };
         match stamp.filter(is_open) {
             Some(stamp) => {
                 let weight = value.as_deref().map_or(0, self.spec.weigh);
-                self.near.keep(key, value.clone(), stamp, fresh_until, weight);
+                self.near.keep(key, value.clone(), stamp, life, weight);
             }
             None => self.counters.refusals.add(),
         }

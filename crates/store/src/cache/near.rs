@@ -1,6 +1,9 @@
 //! `Near`: the values in this process's memory.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use foldhash::quality::RandomState;
 use quick_cache::{
@@ -30,8 +33,18 @@ pub(super) type Known<V> = Option<Arc<V>>;
 struct Entry<V> {
     value: Known<V>,
     stamp: Stamp,
-    fresh_until: Duration,
+    life: Life,
     weight: u64,
+}
+
+/// From when until when a value may be served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Life {
+    /// Before the value was read. Never by a test's clock, as a [`Proof`](super::shared) is not.
+    pub(super) began: Instant,
+    pub(super) fresh_until: Duration,
+    /// Every later invalidation arrives. Otherwise it is of use for the bound and no longer.
+    pub(super) is_proved: bool,
 }
 
 impl<V> Clone for Entry<V> {
@@ -70,7 +83,8 @@ impl<V> Near<V> {
             self.forget(key, &entry);
             return Found::Nothing;
         }
-        match now.checked_sub(entry.fresh_until) {
+        match now.checked_sub(entry.life.fresh_until) {
+            _ if !entry.life.is_proved => Found::Nothing,
             None => Found::Fresh(entry.value),
             Some(late) if late < self.afterlife => Found::Stale(entry.value, entry.stamp, late),
             Some(_) => {
@@ -80,23 +94,29 @@ impl<V> Near<V> {
         }
     }
 
+    /// What was read less than `within` ago, and was not written in this process since.
+    pub(super) fn find_recent(
+        &self,
+        key: &str,
+        fences: &Fences,
+        now: Duration,
+        within: Duration,
+    ) -> Option<Known<V>> {
+        let entry = self.entries.get(key)?;
+        let is_recent = now < entry.life.fresh_until && entry.life.began.elapsed() < within;
+        (is_recent && fences.is_legal(&entry.stamp)).then_some(entry.value)
+    }
+
     /// Removes an entry that is of no use any more, unless it has been replaced.
     fn forget(&self, key: &str, entry: &Entry<V>) {
-        let is_it = |found: &Entry<V>| found.fresh_until == entry.fresh_until;
+        let is_it = |found: &Entry<V>| found.life == entry.life;
         self.entries.remove_if(key, is_it);
     }
 
     /// Keeps what was read. Whether it is legal is asked when it is found.
-    pub(super) fn keep(
-        &self,
-        key: &str,
-        value: Known<V>,
-        stamp: Stamp,
-        fresh_until: Duration,
-        weight: u64,
-    ) {
+    pub(super) fn keep(&self, key: &str, value: Known<V>, stamp: Stamp, life: Life, weight: u64) {
         let weight = weight.saturating_add(OVERHEAD);
-        self.entries.insert(key.into(), Entry { value, stamp, fresh_until, weight });
+        self.entries.insert(key.into(), Entry { value, stamp, life, weight });
     }
 
     /// The weight of everything, in bytes.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Database, Inner, Outcome};
+use mainstay_core::{Step, StepKind};
+
+use super::{Database, Inner, Outcome, outcome};
 use crate::{error::StoreError, row::FromRow, value::Value};
 
 /// Reads that may miss what was written in the last moments: a list for people, a report.
@@ -55,9 +57,12 @@ impl BoundedStaleness<'_> {
     }
 
     async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
-        match self.database.inner() {
+        let step = Step::begin(StepKind::Sql, sql);
+        let result = match self.database.inner() {
             Inner::Sqlite(sqlite) => sqlite.read(sql, params).await,
             Inner::Postgres(postgres) => postgres.read_stale(sql, params, self.at_most).await,
-        }
+        };
+        outcome::end(step, &result);
+        result
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use mainstay_core::{Health, HealthCheck, HealthFuture};
+use mainstay_core::{Health, HealthCheck, HealthFuture, Step, StepKind};
 
 use super::{
     BackupError, BackupProgress, Connections, DatabaseFigures, DatabaseOptions, DatabaseUrl,
-    Engine, Outcome, Transaction,
+    Engine, Outcome, Transaction, outcome,
     postgres::Postgres,
     sqlite::{Place, Sqlite},
-    transaction::Exclusive,
+    transaction::{Exclusive, Open},
     unit::Unit,
     url::Address,
 };
@@ -223,10 +223,13 @@ impl Database {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        match &self.inner {
+        let step = Step::begin(StepKind::Sql, sql);
+        let result = match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.read(sql, params).await,
             Inner::Postgres(postgres) => postgres.read(sql, params).await,
-        }
+        };
+        outcome::end(step, &result);
+        result
     }
 
     /// Writes outside of any unit of work.
@@ -235,17 +238,29 @@ impl Database {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        match &self.inner {
+        let step = Step::begin(StepKind::Sql, sql);
+        let result = match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.write(sql, params).await,
             Inner::Postgres(postgres) => postgres.write(sql, params).await,
-        }
+        };
+        outcome::end(step, &result);
+        result
     }
 
     /// Begins a transaction outside of any unit of work.
     pub(super) async fn begin_alone(&self) -> Result<Exclusive, StoreError> {
-        match &self.inner {
-            Inner::Sqlite(sqlite) => Ok(Exclusive::Sqlite(sqlite.begin().await?)),
-            Inner::Postgres(postgres) => Ok(Exclusive::Postgres(postgres.begin().await?)),
+        let step = Step::begin(StepKind::Transaction, "transaction");
+        let begun = match &self.inner {
+            Inner::Sqlite(sqlite) => sqlite.begin().await.map(Open::Sqlite),
+            Inner::Postgres(postgres) => postgres.begin().await.map(Open::Postgres),
+        };
+        step.turn();
+        match begun {
+            Ok(open) => Ok(Exclusive::new(open, step)),
+            Err(error) => {
+                step.fail(error.word());
+                Err(error)
+            }
         }
     }
 

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use super::{Outcome, postgres::PostgresTransaction, sqlite::SqliteTransaction, unit::Share};
+use mainstay_core::{Step, StepKind};
+
+use super::{
+    Outcome, outcome, postgres::PostgresTransaction, sqlite::SqliteTransaction, unit::Share,
+};
 use crate::{error::StoreError, row::FromRow, value::Value};
 
 /// An open transaction. Dropping it rolls it back at once.
@@ -111,34 +115,55 @@ impl fmt::Debug for Transaction {
 }
 
 /// A transaction on an engine, with nobody else in it.
-pub(super) enum Exclusive {
+pub(super) struct Exclusive {
+    open: Open,
+    /// From the wait for its connection to its end.
+    step: Step,
+}
+
+/// The same, as the engine has it.
+pub(super) enum Open {
     Sqlite(SqliteTransaction),
     Postgres(PostgresTransaction),
 }
 
 impl Exclusive {
+    pub(super) const fn new(open: Open, step: Step) -> Self {
+        Self { open, step }
+    }
+
     pub(super) async fn run(
         &mut self,
         sql: &'static str,
         params: Vec<Value>,
     ) -> Result<Outcome, StoreError> {
-        match self {
-            Self::Sqlite(transaction) => transaction.run(sql, params).await,
-            Self::Postgres(transaction) => transaction.run(sql, params).await,
-        }
+        let step = Step::part(self.step.id(), StepKind::Sql, sql);
+        let result = match &mut self.open {
+            Open::Sqlite(transaction) => transaction.run(sql, params).await,
+            Open::Postgres(transaction) => transaction.run(sql, params).await,
+        };
+        outcome::end(step, &result);
+        result
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(transaction) => transaction.commit().await,
-            Self::Postgres(transaction) => transaction.commit().await,
+        let result = match self.open {
+            Open::Sqlite(transaction) => transaction.commit().await,
+            Open::Postgres(transaction) => transaction.commit().await,
+        };
+        match &result {
+            Ok(()) => self.step.end("committed", None),
+            Err(error) => self.step.fail(error.word()),
         }
+        result
     }
 
     pub(super) async fn rollback(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(transaction) => transaction.rollback().await,
-            Self::Postgres(transaction) => transaction.rollback().await,
-        }
+        let result = match self.open {
+            Open::Sqlite(transaction) => transaction.rollback().await,
+            Open::Postgres(transaction) => transaction.rollback().await,
+        };
+        self.step.end("rolled_back", None);
+        result
     }
 }

@@ -20,6 +20,18 @@ pub(crate) enum RedisFailure {
     Refused(#[source] RedisError),
 }
 
+impl RedisFailure {
+    /// What it is, in a word for journals.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Down => "out_of_reach",
+            Self::TimedOut => "timed_out",
+            Self::Lost(_) => "lost",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 impl From<RedisError> for RedisFailure {
     fn from(error: RedisError) -> Self {
         let is_lost = match error.kind() {

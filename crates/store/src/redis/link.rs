@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use mainstay_core::{Step, StepKind};
 use redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -80,7 +81,7 @@ impl Link {
     ///
     /// A caller that goes away takes its interest in the answer with it, and nothing else.
     pub(crate) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, RedisFailure> {
-        let (mut connection, generation) = self.0.shared.connected()?;
+        let (mut connection, generation) = self.connected()?;
         self.judge(generation, cmd.query_async(&mut connection)).await
     }
 
@@ -89,7 +90,7 @@ impl Link {
         &self,
         invocation: &ScriptInvocation<'_>,
     ) -> Result<T, RedisFailure> {
-        let (mut connection, generation) = self.0.shared.connected()?;
+        let (mut connection, generation) = self.connected()?;
         self.judge(generation, invocation.invoke_async(&mut connection)).await
     }
 
@@ -105,6 +106,15 @@ impl Link {
         matches!(tokio::time::timeout(at_most, waiting).await, Ok(Ok(_)))
     }
 
+    fn connected(&self) -> Result<(Connection, u64), RedisFailure> {
+        let shared = &self.0.shared;
+        let connected = shared.connected();
+        if let Err(failure) = &connected {
+            Step::note(StepKind::Redis, shared.purpose.as_str(), failure.word(), None);
+        }
+        connected
+    }
+
     async fn judge<T>(
         &self,
         generation: u64,
@@ -112,11 +122,16 @@ impl Link {
     ) -> Result<T, RedisFailure> {
         let shared = &self.0.shared;
         let limit = shared.redis.options().command_timeout;
+        let step = Step::begin(StepKind::Redis, shared.purpose.as_str());
         let failure = match tokio::time::timeout(limit, question).await {
-            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Ok(answer)) => {
+                step.end("ok", None);
+                return Ok(answer);
+            }
             Ok(Err(error)) => RedisFailure::from(error),
             Err(_) => RedisFailure::TimedOut,
         };
+        step.fail(failure.word());
         match &failure {
             RedisFailure::Refused(_) => {}
             _ => shared.lose(generation, &failure),

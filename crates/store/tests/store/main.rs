@@ -14,6 +14,7 @@ mod postgres;
 mod process;
 mod reading;
 mod sqlite;
+mod steps;
 mod transactions;
 mod units;
 mod values;

@@ -40,6 +40,14 @@ pub(crate) fn redis() -> Result<PathBuf, ServerError> {
     found.ok_or(ServerError::NotInstalled { program: "Redis", package: "redis-server" })
 }
 
+/// The library that shows a process another time of day: Debian's, for programs with threads.
+pub(crate) fn faketime() -> Result<PathBuf, ServerError> {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let library = |folder: PathBuf| folder.join("faketime").join("libfaketimeMT.so.1");
+    let mut found = folders.map(|entry| library(entry.path())).filter(|path| path.is_file());
+    found.next().ok_or(ServerError::NotInstalled { program: "libfaketime", package: "faketime" })
+}
+
 fn on_path(program: &'static str) -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = env::split_paths(&path).collect();

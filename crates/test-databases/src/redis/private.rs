@@ -1,6 +1,7 @@
 //! `PrivateRedis`: a Redis of one test's own, to break in every way.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpStream},
@@ -11,7 +12,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::machine::{Guard, ServerError, has_ended, on_free_port, programs};
+use crate::{
+    WallClock,
+    machine::{Guard, ServerError, has_ended, on_free_port, programs},
+};
 
 /// The file in a server's folder that holds its process.
 const PID_FILE: &str = "pid";
@@ -34,6 +38,7 @@ pub enum Memory {
 pub struct PrivateRedis {
     program: PathBuf,
     settings: Vec<String>,
+    environment: Vec<(&'static str, OsString)>,
     pub(super) port: u16,
     guard: Guard,
 }
@@ -46,21 +51,26 @@ impl PrivateRedis {
 
     /// The same with more settings, as on the command line: `["--maxmemory", "1mb"]`.
     pub fn start_with(memory: Memory, settings: &[&str]) -> Result<Self, ServerError> {
-        let append = if memory == Memory::Kept { "yes" } else { "no" };
-        let usual = ["--appendonly", append, "--appendfsync", "always", "--save", ""];
-        // Tests make it sleep (`DEBUG SLEEP`), which newer versions otherwise refuse.
-        let usual = usual.into_iter().chain(["--enable-debug-command", "yes"]);
-        Self::start_as(usual.chain(settings.iter().copied()).map(str::to_owned).collect())
+        Self::start_as(settings_of(memory, settings), Vec::new())
+    }
+
+    /// Starts one that takes the time of day from a clock of the test's.
+    pub fn start_by(memory: Memory, clock: &WallClock) -> Result<Self, ServerError> {
+        Self::start_as(settings_of(memory, &[]), clock.environment())
     }
 
     /// Starts one that watches others.
     pub(super) fn start_sentinel() -> Result<Self, ServerError> {
-        Self::start_as(vec!["--sentinel".to_owned()])
+        Self::start_as(vec!["--sentinel".to_owned()], Vec::new())
     }
 
-    fn start_as(settings: Vec<String>) -> Result<Self, ServerError> {
+    fn start_as(
+        settings: Vec<String>,
+        environment: Vec<(&'static str, OsString)>,
+    ) -> Result<Self, ServerError> {
         let guard = Guard::new(PID_FILE, "KILL")?;
-        let mut server = Self { program: programs::redis()?, settings, port: 0, guard };
+        let program = programs::redis()?;
+        let mut server = Self { program, settings, environment, port: 0, guard };
         server.port = on_free_port(|port| server.begin(port))?;
         Ok(server)
     }
@@ -72,6 +82,7 @@ impl PrivateRedis {
         fs::OpenOptions::new().create(true).append(true).open(&configuration)?;
         let mut command = Command::new(&self.program);
         command.arg(configuration).current_dir(folder).env_clear().stdin(Stdio::null());
+        command.envs(self.environment.iter().cloned());
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "yes"]);
         command.args(["--logfile", "log"]);
         command.arg("--pidfile").arg(folder.join(PID_FILE)).args(&self.settings);
@@ -135,6 +146,14 @@ impl PrivateRedis {
         Ok(())
     }
 
+    /// Loses what it had kept on the disk, after a [`crash`](Self::crash).
+    pub fn forget(&self) -> Result<(), ServerError> {
+        match fs::remove_dir_all(self.guard.folder().join("appendonlydir")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Starts it again after a [`crash`](Self::crash), at the same address.
     pub fn start_again(&self) -> Result<(), ServerError> {
         self.begin(self.port)
@@ -150,6 +169,14 @@ impl PrivateRedis {
     pub fn resume(&self) -> Result<(), ServerError> {
         process(self.guard.folder()).map_or(Ok(()), |pid| signal(pid, Signal::CONT))
     }
+}
+
+fn settings_of(memory: Memory, more: &[&str]) -> Vec<String> {
+    let append = if memory == Memory::Kept { "yes" } else { "no" };
+    let usual = ["--appendonly", append, "--appendfsync", "always", "--save", ""];
+    // Tests make it sleep (`DEBUG SLEEP`), which newer versions otherwise refuse.
+    let usual = usual.into_iter().chain(["--enable-debug-command", "yes"]);
+    usual.chain(more.iter().copied()).map(str::to_owned).collect()
 }
 
 fn process(folder: &Path) -> Option<Pid> {
@@ -218,6 +245,10 @@ mod tests {
             assert!(ask(server.port, &["PING"]).is_err(), "it is gone");
             server.start_again().expect("starts");
             assert_eq!(server.ask(&["GET", "key"]), left);
+            server.crash().expect("ends");
+            server.forget().expect("is lost");
+            server.start_again().expect("starts");
+            assert_eq!(server.ask(&["GET", "key"]), "");
             assert_eq!(server.ask(&["LRANGE", "none", "0", "1"]), "");
             assert_eq!(server.calls("get"), 1);
         }

@@ -181,7 +181,7 @@ pub(super) fn operators(host: IpAddr, has_token: bool) -> Finding {
         "operators",
         format!("the operators' listener is on {host}"),
         "it asks nobody for a token: whoever reaches it reads what is decided about every \
-         endpoint, and decides what is logged",
+         endpoint and who asked for what, and decides what is logged",
         "set OPS_TOKEN, or OPS_HOST to 127.0.0.1 or a private address",
     )
 }

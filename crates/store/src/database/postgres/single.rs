@@ -19,7 +19,9 @@ pub(super) async fn run(
     params: &[Value],
 ) -> Result<Outcome, StoreError> {
     let options = pool.options();
-    let mut lease = pool.acquire(Instant::now() + options.acquire_timeout).await?;
+    let asked = Instant::now();
+    let mut lease = pool.acquire(asked + options.acquire_timeout).await?;
+    let waited = asked.elapsed();
     lease.soil();
     let connection = lease.connection().ok_or_else(closed)?;
     let patience = options.statement_timeout + GRACE;
@@ -31,7 +33,7 @@ pub(super) async fn run(
         slow.note(sql, took);
     }
     lease.clean();
-    result
+    result.map(|outcome| Outcome { waited, ..outcome })
 }
 
 async fn run_on(

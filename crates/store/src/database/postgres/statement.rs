@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     pin::pin,
     sync::{MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::TryStreamExt;
@@ -128,7 +129,7 @@ async fn collect(
     let changed = stream.rows_affected().filter(|_| keyword::counts_changes(sql)).unwrap_or(0);
     match unread {
         Some(error) => Err(error),
-        None => Ok(Outcome { rows, changed }),
+        None => Ok(Outcome { rows, changed, waited: Duration::ZERO }),
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::Instant,
 };
 
 use rusqlite::Connection;
@@ -35,6 +36,7 @@ pub(super) struct Statement {
     pub(super) sql: &'static str,
     pub(super) params: Vec<Value>,
     pub(super) ticket: Arc<Ticket>,
+    pub(super) queued: Instant,
     /// It was started before, in a group that failed: its ticket is taken.
     pub(super) again: bool,
     pub(super) reply: oneshot::Sender<Result<Outcome, StoreError>>,
@@ -189,7 +191,14 @@ impl Sqlite {
     ) -> Result<Outcome, StoreError> {
         let claim = Claim::new();
         let (reply, answer) = oneshot::channel();
-        let statement = Statement { sql, params, ticket: claim.ticket(), again: false, reply };
+        let statement = Statement {
+            sql,
+            params,
+            ticket: claim.ticket(),
+            queued: Instant::now(),
+            again: false,
+            reply,
+        };
         push(statement).map_err(|why| self.refused(why))?;
         self.answer(claim, answer).await
     }

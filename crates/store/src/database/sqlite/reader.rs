@@ -37,9 +37,11 @@ impl Reader {
     }
 
     fn run(&self, job: &Statement) -> Result<Outcome, StoreError> {
-        let deadline = Instant::now() + self.statement_timeout;
-        self.watch.during(deadline, Some(job.ticket.clone()), || {
-            statement::run(&self.connection, Access::Read, job.sql, &job.params)
-        })
+        let now = Instant::now();
+        let outcome =
+            self.watch.during(now + self.statement_timeout, Some(job.ticket.clone()), || {
+                statement::run(&self.connection, Access::Read, job.sql, &job.params)
+            });
+        outcome.map(|outcome| Outcome { waited: now - job.queued, ..outcome })
     }
 }

@@ -1,6 +1,6 @@
 //! One statement on one connection: bind, step, collect.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rusqlite::{
     Connection, Statement, ToSql,
@@ -44,7 +44,8 @@ pub(super) fn run(
     }
     // `changes` keeps the figure of the last statement that could change rows.
     let changed_any = connection.total_changes() != changed_before;
-    Ok(Outcome { rows, changed: if changed_any { connection.changes() } else { 0 } })
+    let changed = if changed_any { connection.changes() } else { 0 };
+    Ok(Outcome { rows, changed, waited: Duration::ZERO })
 }
 
 fn check(statement: &Statement<'_>, access: Access, sql: &'static str) -> Result<(), StoreError> {

@@ -190,9 +190,9 @@ impl Writer {
     /// error that happens. After any other, and after one that kept something all the same
     /// (`FAIL`), the group's transaction is ended, and the others run again.
     fn run_whole(&self, job: &Statement) -> Result<Outcome, StoreError> {
-        let deadline = Instant::now() + self.limits.statement;
+        let now = Instant::now();
         let changes = self.connection.total_changes();
-        let outcome = self.watch.during(deadline, None, || {
+        let outcome = self.watch.during(now + self.limits.statement, None, || {
             statement::run(&self.connection, Access::Write, job.sql, &job.params)
         });
         let undone = match &outcome {
@@ -204,7 +204,7 @@ impl Writer {
             // Half a statement must not be committed; without this thread nothing is.
             savepoint::rollback(&self.connection).expect("a transaction can be rolled back");
         }
-        outcome
+        outcome.map(|outcome| Outcome { waited: now - job.queued, ..outcome })
     }
 
     fn commit(&self, members: Vec<Member>) {

@@ -20,8 +20,8 @@ const REMEMBERED: Duration = Duration::from_hours(25);
 ///
 /// The clock was read after the question was sent and before the answer came, so the difference
 /// lies between two bounds. When its lower bound exceeds the least upper bound so far, the clock
-/// has stepped forward by as much at least. A step back is absorbed by the script, whose time never
-/// goes back.
+/// has stepped forward by as much at least. A step back is absorbed by the script, whose time
+/// never goes back.
 #[derive(Default)]
 pub(super) struct Watch(Mutex<Option<State>>);
 

@@ -1,9 +1,9 @@
 -- One key's window, shared by all processes: 61 counters in a hash, one for each sub-bucket that may
 -- lie partly in the window, under their number modulo 61; `n` the latest time seen, `u` the sum of the
 -- counters, `b` when the hash was made, which tells it from one that was lost. Times are
--- microseconds of this server's clock, and never go back. A grant is charged to the sub-bucket that
--- is now, and good until that ends. A counter leaves the sum when its sub-bucket lies wholly outside
--- of the window.
+-- microseconds of this server's clock and `o`, what the clock has been set back by since: they never
+-- go back, and go on when the clock does. A grant is charged to the sub-bucket that is now, and good
+-- until that ends. A counter leaves the sum when its sub-bucket lies wholly outside of the window.
 --
 -- KEYS: the hash. ARGV: width of a sub-bucket; quota; units that the asker needs; units it has use
 -- for at once; units it expects to need in a whole sub-bucket; the divisor of what is left that
@@ -21,11 +21,14 @@ local alone, recent = tonumber(ARGV[10]), tonumber(ARGV[11])
 
 local time = redis.call('TIME')
 local clock = time[1] * 1000000 + time[2]
-local stored = redis.call('HMGET', key, 'n', 'u', 'b')
-local now, used, born = clock, 0, string.format('%.0f', clock)
+local stored = redis.call('HMGET', key, 'n', 'u', 'b', 'o')
+local offset, used, born = 0, 0, string.format('%.0f', clock)
 if stored[1] then
-    now, used, born = math.max(clock, tonumber(stored[1])), tonumber(stored[2]), stored[3]
+    -- Nobody knows how long ago a clock was set back, so no time has passed since.
+    offset = math.max(tonumber(stored[4]), tonumber(stored[1]) - clock)
+    used, born = tonumber(stored[2]), stored[3]
 end
+local now = clock + offset
 local bucket = math.floor(now / width)
 
 if stored[1] then
@@ -64,7 +67,7 @@ used, left = used + granted, left - granted
 if charged + granted > 0 then
     redis.call('HINCRBY', key, bucket % SLOTS, charged + granted)
 end
-redis.call('HSET', key, 'n', now, 'u', used, 'b', born)
+redis.call('HSET', key, 'n', now, 'u', used, 'b', born, 'o', offset)
 redis.call('PEXPIRE', key, math.ceil((SLOTS + 1) * width / 1000))
 
 local wait = 0

@@ -8,7 +8,7 @@ use std::{
 use mainstay_store::{CacheSpec, CachesOptions, StoreError};
 use mainstay_test_databases::{FaultProxy, Memory, PrivateRedis};
 
-use super::support::{Gate, Process, get, until};
+use super::support::{Gate, Process, STALENESS, get, until};
 
 fn spec() -> CacheSpec<u64> {
     CacheSpec::new("numbers")
@@ -91,6 +91,28 @@ async fn many_callers_without_redis_make_few_loads() {
         read.await.expect("no panic").expect("is loaded");
     }
     assert_eq!(gate.begun(), 1);
+}
+
+#[tokio::test]
+async fn without_a_proof_a_value_is_served_for_the_bound_and_not_after_a_write() {
+    let server = server(Memory::Lost);
+    let process = Process::start(&server.url(), spec).await;
+    server.crash().expect("ends");
+    process.is_trusted(false).await;
+    is_used_again(&process).await;
+    assert!(!process.caches.state().is_trusted);
+    process.fill("written", 1).await;
+    process.write(&["written"]).await.expect("it goes on");
+    assert_eq!(process.serves("written", 1).await, [false; 2]);
+    let began = Instant::now();
+    process.fill("kept", 1).await;
+    until(async || {
+        let asked = began.elapsed();
+        let found = process.serves("kept", 1).await;
+        assert!(asked < STALENESS || found == [false; 2], "after {asked:?}");
+        found == [false; 2]
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -106,6 +106,9 @@ pub(crate) fn failure(text: &'static str) -> StoreError {
     StoreError::Unavailable(std::io::Error::other(error).into())
 }
 
+/// The bound of [`Process::start`].
+pub(crate) const STALENESS: Duration = Duration::from_secs(1);
+
 /// What stands for a process here: caches with a view of Redis of their own.
 pub(crate) struct Process {
     pub(crate) caches: Caches,
@@ -120,8 +123,7 @@ impl Process {
     /// machine that is busy: for what does not depend on time.
     pub(crate) async fn start(url: &str, spec: fn() -> CacheSpec<u64>) -> Self {
         let settle = Some(Duration::from_millis(50));
-        let staleness = Duration::from_secs(1);
-        let options = CachesOptions { staleness, settle, ..CachesOptions::default() };
+        let options = CachesOptions { staleness: STALENESS, settle, ..CachesOptions::default() };
         let command_timeout = Duration::from_secs(5);
         Self::with(url, spec, options, RedisOptions { command_timeout, ..RedisOptions::default() })
             .await

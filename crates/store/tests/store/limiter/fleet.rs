@@ -10,6 +10,7 @@ use std::{
 
 use mainstay_core::Outcome;
 use mainstay_store::RedisOptions;
+use mainstay_test_databases::WallClock;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
@@ -88,6 +89,8 @@ pub(super) struct Plan<'p> {
     pub(super) traffic: &'p str,
     /// Where each of them finds Redis.
     pub(super) urls: [&'p str; MEMBERS as usize],
+    /// The time of day as each of them sees it, if that is not the machine's.
+    pub(super) clocks: [Option<&'p WallClock>; MEMBERS as usize],
     /// How long Redis may take.
     pub(super) patience: Duration,
     /// The window of the limit.
@@ -108,14 +111,14 @@ impl Fleet {
     /// Starts all of them. `test` is the path of the test that calls, which begins with
     /// [`is_member`]; each has an address of its own.
     pub(super) fn start(test: &str, plan: &Plan<'_>) -> Self {
-        let Plan { traffic, urls, patience, window, length } = *plan;
+        let Plan { traffic, urls, clocks, patience, window, length } = *plan;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let length = longer().unwrap_or(length);
         let start = now_ns() + BEGIN.as_nanos() as u64;
         let end = start + length.as_nanos() as u64;
         let members = (0..)
-            .zip(urls)
-            .map(|(index, url)| {
+            .zip(urls.into_iter().zip(clocks))
+            .map(|(index, (url, clock))| {
                 let orders = Orders {
                     url: url.to_owned(),
                     traffic: traffic.to_owned(),
@@ -131,6 +134,9 @@ impl Fleet {
                 let mut command = Command::new(env::current_exe().expect("a program"));
                 command.args(["--exact", test, "--nocapture"]).env(VARIABLE, orders.text());
                 command.stdin(Stdio::null()).stdout(Stdio::null());
+                if let Some(clock) = clock {
+                    clock.applied_to(&mut command);
+                }
                 command.spawn().expect("the program starts")
             })
             .collect();

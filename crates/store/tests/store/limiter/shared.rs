@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mainstay_test_databases::{Memory, PrivateRedis};
+use mainstay_test_databases::{Memory, PrivateRedis, WallClock};
 
 use super::{
     fleet::{Fleet, Plan, Record, is_member},
@@ -21,14 +21,32 @@ const RUNS_MAX: usize = 5;
 
 /// Runs a kind of traffic for so many windows, with something that happens meanwhile, and judges
 /// it.
-#[expect(clippy::print_stdout, reason = "the figures are a result")]
 fn check(test: &str, traffic: &str, windows: u32, happens: impl Fn(&Fleet)) -> (Record, u64) {
+    check_by(&[None, None, None, None], test, traffic, windows, happens)
+}
+
+/// The same, with the times of day as the processes see them.
+#[expect(clippy::print_stdout, reason = "the figures are a result")]
+fn check_by(
+    clocks: &[Option<WallClock>; 4],
+    test: &str,
+    traffic: &str,
+    windows: u32,
+    happens: impl Fn(&Fleet),
+) -> (Record, u64) {
     let test = format!("limiter::shared::{test}");
     for _ in 0..RUNS_MAX {
         let server = PrivateRedis::start(Memory::Lost).expect("starts");
         let url = server.url();
         let length = WINDOW * windows;
-        let plan = Plan { traffic, urls: [&url; 4], patience: PATIENCE, window: WINDOW, length };
+        let plan = Plan {
+            traffic,
+            urls: [&url; 4],
+            clocks: clocks.each_ref().map(Option::as_ref),
+            patience: PATIENCE,
+            window: WINDOW,
+            length,
+        };
         let fleet = Fleet::start(&test, &plan);
         happens(&fleet);
         let record = fleet.end();
@@ -87,6 +105,27 @@ fn a_client_at_ten_times_its_quota_hardly_reaches_redis() {
     let (record, calls) = check_filled(TEST, "poisson 10", 6);
     assert!(calls >= record.questions, "each question is a call");
     assert!(record.questions_per_request() <= 0.05, "{}", record.told());
+}
+
+#[test]
+fn processes_whose_times_of_day_differ_by_a_minute_share_a_limit() {
+    const TEST: &str = "processes_whose_times_of_day_differ_by_a_minute_share_a_limit";
+    if is_member() {
+        return;
+    }
+    let clock = |seconds| {
+        let clock = WallClock::new().expect("is made");
+        clock.set(seconds).expect("is set");
+        Some(clock)
+    };
+    let clocks = [clock(-30), clock(30), None, clock(0)];
+    let set_again = |fleet: &Fleet| {
+        fleet.wait_until(WINDOW);
+        for (clock, seconds) in clocks.iter().flatten().zip([30, -30, 5]) {
+            clock.set(seconds).expect("is set");
+        }
+    };
+    check_by(&clocks, TEST, "poisson 1.1", 3, set_again);
 }
 
 #[test]

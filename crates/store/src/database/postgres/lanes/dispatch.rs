@@ -81,14 +81,21 @@ impl Lanes {
         if self.0.closed.load(Ordering::Relaxed) {
             return Ran::Answered(Err(closed()));
         }
+        let asked = Instant::now();
         match self.0.queue.place(&self.0.connector, as_of, is_room_elsewhere).await {
-            Ok(Some(place)) => self.run_at(place, sql, params).await,
+            Ok(Some(place)) => self.run_at(place, asked, sql, params).await,
             Ok(None) => Ran::HandedBack(params),
             Err(error) => Ran::Answered(Err(error)),
         }
     }
 
-    async fn run_at(&self, place: Place, sql: &'static str, params: Vec<Value>) -> Ran {
+    async fn run_at(
+        &self,
+        place: Place,
+        asked: Instant,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Ran {
         let (mut place, mut params) = (place, params);
         let connection = match self.connection(&place.lane, Connection::is_current).await {
             Ok(connection) => connection,
@@ -113,7 +120,8 @@ impl Lanes {
             let error = match answer.result {
                 Ok(outcome) => {
                     self.0.slow.note(sql, took.saturating_sub(connection.round_trip()));
-                    return Ran::Answered(Ok(outcome));
+                    let waited = asked.elapsed().saturating_sub(took);
+                    return Ran::Answered(Ok(Outcome { waited, ..outcome }));
                 }
                 Err(error) => error,
             };

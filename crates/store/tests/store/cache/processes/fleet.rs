@@ -4,6 +4,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use mainstay_store::{CachesOptions, Database, DatabaseOptions, params};
 use mainstay_test_databases::{Engine, FaultProxy, Memory, PrivateRedis, TestDatabase};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{
@@ -14,6 +15,9 @@ use super::{
 
 /// Long enough for caches to be trusted again after an outage: [`worker`](super::worker) says when.
 const COMING_BACK: Duration = Duration::from_millis(1700);
+
+/// The longest pause between two writes of a process is 20 ms, and a script has 50.
+const UNANSWERED: Duration = Duration::from_millis(35);
 
 /// Three processes, each with a network of its own to Redis.
 pub(super) struct Fleet {
@@ -29,7 +33,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) async fn start(test: &'static str, is_control: bool, load_ms: u64) -> Self {
-        let server = PrivateRedis::start(Memory::Lost).expect("starts");
+        let server = PrivateRedis::start(Memory::Kept).expect("starts");
         let database = TestDatabase::on(Engine::Postgres);
         let url = database.url().parse().expect("an address");
         let db = Database::open(&url, &DatabaseOptions::default()).await.expect("it opens");
@@ -56,8 +60,23 @@ impl Fleet {
 
     /// Has a process end itself in the middle of a write, and another one take its place.
     pub(super) fn replace(&mut self, number: usize, step: Step) {
+        self.workers[number].0.die_at(step);
+        self.bury(number);
+    }
+
+    /// Kills a process that waits for the answer to a script, and has another one take its place.
+    pub(super) async fn kill_unanswered(&mut self, number: usize) {
+        self.proxies[number].black_hole_answers();
+        // Longer than a writer pauses, and shorter than it waits: it has told Redis of a write and
+        // does not know whether it was heard.
+        tokio::time::sleep(UNANSWERED).await;
+        self.workers[number].0.signal(Signal::KILL);
+        self.proxies[number].pass();
+        self.bury(number);
+    }
+
+    fn bury(&mut self, number: usize) {
         let (worker, orders) = &mut self.workers[number];
-        worker.die_at(step);
         assert!(!worker.wait(), "it was killed");
         let next = self.folder.path().join(format!("{number}-{}", self.ended.len()));
         self.ended.push((number, std::mem::replace(&mut orders.journal, next)));

@@ -2,6 +2,7 @@
 //! they read and write is judged by a checker that catches caches as they are often made.
 
 mod control;
+mod crowd;
 mod fleet;
 mod journal;
 mod worker;
@@ -60,6 +61,8 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
         run(MOMENT).await;
         fleet.server.ask(&["FLUSHALL"]);
         run(WHILE).await;
+        fleet.kill_unanswered((victim + 1) % 3).await;
+        run(MOMENT).await;
         // One of them comes back later than the others, with writes that it could not tell.
         fleet.server.pause().expect("stops");
         fleet.proxies[victim].black_hole();
@@ -69,6 +72,9 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
         fleet.proxies[victim].pass();
         run(WHILE).await;
         fleet.server.crash().expect("ends");
+        if round % 2 == 1 {
+            fleet.server.forget().expect("is lost");
+        }
         run(MOMENT).await;
         fleet.server.start_again().expect("starts");
         run(WHILE).await;
@@ -83,20 +89,36 @@ async fn nobody_reads_what_was_written_over_longer_ago_than_the_bound() {
     assert!(hits > 10_000 && writes > 100, "{hits} hits, {loads} loads, {writes} writes");
 }
 
+/// On a machine that is so busy that hardly anybody reads or writes, there is little to catch.
+const RUNS_MAX: usize = 3;
+
+/// A cache as they are often made is caught.
+async fn caught(trial: impl AsyncFn() -> Judgement) {
+    let mut judgement = trial().await;
+    for _ in 1..RUNS_MAX {
+        if judgement.too_old.is_empty() {
+            judgement = trial().await;
+        }
+    }
+    assert!(!judgement.too_old.is_empty(), "{judgement:?}");
+}
+
 #[tokio::test]
 async fn the_checker_catches_a_notice_that_is_lost() {
     const TEST: &str = "cache::processes::the_checker_catches_a_notice_that_is_lost";
     if works().await {
         return;
     }
-    let fleet = Fleet::start(TEST, true, 0).await;
-    run(WHILE).await;
-    fleet.proxies[0].black_hole_answers();
-    run(MOMENT).await;
-    fleet.proxies[0].pass();
-    run(MOMENT).await;
-    let judgement = fleet.judge().await;
-    assert!(!judgement.too_old.is_empty(), "{judgement:?}");
+    caught(async || {
+        let fleet = Fleet::start(TEST, true, 0).await;
+        run(WHILE).await;
+        fleet.proxies[0].black_hole_answers();
+        run(MOMENT).await;
+        fleet.proxies[0].pass();
+        run(MOMENT).await;
+        fleet.judge().await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -106,8 +128,10 @@ async fn the_checker_catches_a_fill_that_ignores_the_write_of_another_process() 
     if works().await {
         return;
     }
-    let fleet = Fleet::start(TEST, true, 5).await;
-    run(WHILE).await;
-    let judgement = fleet.judge().await;
-    assert!(!judgement.too_old.is_empty(), "{judgement:?}");
+    caught(async || {
+        let fleet = Fleet::start(TEST, true, 5).await;
+        run(WHILE).await;
+        fleet.judge().await
+    })
+    .await;
 }
