@@ -56,6 +56,7 @@ const ASSETS: &[Asset] = assets![
     "link.js" SCRIPT,
     "main.js" SCRIPT,
     "overview.js" SCRIPT,
+    "readiness.js" SCRIPT,
     "requests.js" SCRIPT,
     "routes.js" SCRIPT,
     "saturation.js" SCRIPT,

@@ -5,6 +5,7 @@ import { h, replace } from "./dom.js";
 import { follow, getJson, token } from "./link.js";
 import { Store } from "./store.js";
 import * as about from "./about.js";
+import * as readiness from "./readiness.js";
 import * as overview from "./overview.js";
 import * as requestsView from "./requests.js";
 import * as routes from "./routes.js";
@@ -36,6 +37,9 @@ const REQUESTS_KEPT = 1000;
 
 /** Milliseconds: more often nobody could read it. */
 const DRAWN_EVERY = 250;
+
+/** Seconds: readiness is judged once a second, and read less often. */
+const READINESS_EVERY = 5;
 
 const THEME = "mainstay.theme";
 const byId = (id) => document.getElementById(id);
@@ -95,6 +99,7 @@ function onEvent(kind, data) {
   if (kind === "series") store.name(data);
   if (kind === "beat") {
     store.beat(data);
+    if (data.count % READINESS_EVERY === 0) readiness.ask();
     draw();
   }
   if (kind === "request") {
@@ -157,6 +162,7 @@ function unlock(why) {
 
 async function greet() {
   if (isLocked) return;
+  await readiness.ask();
   if (!shown) show();
   const told = await getJson("/console/about").catch(() => null);
   if (!told) return;

@@ -4,14 +4,11 @@
 import { TimeChart, bars, sparkline } from "./charts.js";
 import { card, empty, h, replace } from "./dom.js";
 import * as format from "./format.js";
-import { getJson } from "./link.js";
+import { isReady, known } from "./readiness.js";
 import { saturation } from "./saturation.js";
 
 const REQUESTS = "mainstay_requests_total";
 const DURATION = "mainstay_request_duration_seconds";
-
-/** Readiness is judged once a second; a person reads it less often. */
-const READINESS_EVERY = 5;
 
 const starts = (digit) => ({ status: (status) => status.startsWith(digit) });
 const isError = (status) => status.startsWith("5") || status === "other";
@@ -30,7 +27,7 @@ export function open({ store }) {
   const latency = new TimeChart({ label: "Time to answer", unit: format.seconds, least: 0.005 });
   const codes = h("div");
   const pools = h("div");
-  const ready = h("div", {}, empty("Asking …"));
+  const ready = h("div");
   const element = h(
     "div",
     {},
@@ -53,7 +50,6 @@ export function open({ store }) {
     ),
   );
 
-  let beats = 0;
   const update = () => {
     const status = (digit) => store.sums(REQUESTS, starts(digit));
     const [good, moved, refused] = ["2", "3", "4"].map(status);
@@ -74,8 +70,7 @@ export function open({ store }) {
     replace(tiles, figures(store, of(2), failed));
     replace(pools, saturation(store));
     replace(codes, errors(store));
-    if (beats % READINESS_EVERY === 0) showReadiness(ready);
-    beats += 1;
+    replace(ready, readiness());
   };
   return { element, update };
 }
@@ -123,44 +118,27 @@ function errors(store) {
   return bars("Errors by code", codes, (code) => (failing.has(code) ? "bad" : "warn"));
 }
 
-async function showReadiness(host) {
-  // What is not ready says so in a problem document, with the same list in it.
-  const told = await getJson("/readyz?verbose").catch((error) => error.problem ?? null);
-  if (!told) return replace(host, empty("Not known."));
-  const pill = document.getElementById("ready");
-  pill.hidden = false;
-  pill.className = `pill ${told.status === "ok" ? "good" : "bad"}`;
-  pill.textContent = told.status === "ok" ? "ready" : "not ready";
-  const checks = told.checks ?? [];
-  return replace(
-    host,
-    told.status === "ok" ? null : h("p.notice.bad", {}, `Not ready: ${told.detail ?? ""}`),
+function readiness() {
+  const told = known();
+  if (!told) return empty("Not known yet.");
+  return [
+    isReady(told) ? null : h("p.notice.bad", {}, `Not ready: ${told.detail ?? ""}`),
+    h("ul", {}, (told.checks ?? []).map(dependency)),
+  ];
+}
+
+function dependency(check) {
+  const { state, since, last_error: error } = check;
+  return h(
+    "li.gauge",
+    {},
     h(
-      "ul",
+      "div.row",
       {},
-      checks.map((check) =>
-        h(
-          "li.gauge",
-          {},
-          h(
-            "div.row",
-            {},
-            h("span", {}, check.name),
-            h(
-              `span.pill.${check.state === "ready" ? "good" : "bad"}`,
-              {},
-              check.state.replace("_", " "),
-            ),
-          ),
-          h("p.dim", {}, `since ${format.moment(check.since)}`),
-          check.last_error &&
-            h(
-              "p.dim.break",
-              {},
-              `last error ${format.time(check.last_error.at)}: ${check.last_error.why}`,
-            ),
-        ),
-      ),
+      h("span", {}, check.name),
+      h(`span.pill.${state === "ready" ? "good" : "bad"}`, {}, state.replace("_", " ")),
     ),
+    h("p.dim", {}, `since ${format.moment(since)}`),
+    error && h("p.dim.break", {}, `last error ${format.time(error.at)}: ${error.why}`),
   );
 }
