@@ -13,13 +13,12 @@ export function saturation(store) {
   const refused = (name) =>
     recent(name) ? `${format.count(recent(name))} refused in the last minute` : "";
   const join = (...parts) => parts.filter(Boolean).join(" · ");
-  const cores = now("mainstay_runtime_workers");
   return [
     ...(now("mainstay_pool_connections_max") ? postgres() : sqlite()),
     gauge(
       "Password hashing",
       now("mainstay_password_hashes", { state: "running" }),
-      cores,
+      now("mainstay_password_hashes_max"),
       join(
         waiting(now("mainstay_password_hashes", { state: "waiting" })),
         refused("mainstay_password_refused_total"),
@@ -29,7 +28,7 @@ export function saturation(store) {
     gauge(
       "Processor",
       rate("process_cpu_seconds_total"),
-      cores,
+      now("mainstay_runtime_workers"),
       "cores busy, of those that run tasks",
     ),
     gauge("Open files", now("process_open_fds"), now("process_max_fds")),
