@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what is compared and measures it:
-# run.sh [edge | startup | group-commit | log-in | cache | limiter | postgres]
+# run.sh [edge | observability | startup | group-commit | log-in | cache | limiter | postgres]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 missing=()

@@ -33,10 +33,12 @@ pub(crate) fn user_instructions(
 }
 
 fn total(binary: &str, scenario: &Scenario, place: Place<'_>, requests: usize) -> Result<f64> {
+    let (program, arguments) = process::words(binary)?;
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(process::path(binary)?)
+        .arg(program)
+        .args(arguments)
         .stderr(Stdio::piped());
     let server = Server::start_by(command, place)
         .context("valgrind; on Debian: apt-get install valgrind")?;

@@ -15,7 +15,8 @@ const ROUNDS: usize = 3;
 /// One that takes part.
 pub(crate) struct Contender<'a> {
     pub(crate) name: &'static str,
-    pub(crate) binary: &'static str,
+    /// A program of this build, and its arguments.
+    pub(crate) binary: &'a str,
     pub(crate) server: &'a Server,
     pub(crate) scenario: Scenario,
 }
@@ -59,6 +60,11 @@ impl Row {
     pub(crate) fn all_instructions(&self) -> String {
         let counted = self.median(|run| run.instructions.unwrap_or(f64::NAN));
         if counted.is_nan() { "-".to_owned() } else { format!("{:.1}", counted / 1e3) }
+    }
+
+    /// Its CPU time beyond another's, in microseconds, by round.
+    pub(crate) fn cpu_above(&self, other: &Self) -> Vec<f64> {
+        self.runs.iter().zip(&other.runs).map(|(run, other)| run.cpu_us - other.cpu_us).collect()
     }
 
     /// Its CPU time as a multiple of another's, by round.

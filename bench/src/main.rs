@@ -7,6 +7,7 @@ mod group_commit;
 mod limiter;
 mod load;
 mod log_in;
+mod observability;
 mod parts;
 mod perf;
 mod postgres;

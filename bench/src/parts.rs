@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::{cache, group_commit, limiter, log_in, postgres, side_by_side, startup};
+use crate::{cache, group_commit, limiter, log_in, observability, postgres, side_by_side, startup};
 
 /// Measures in a folder of its own, and tells the results.
 type Part = fn(&Path) -> Result<String>;
 
 const PARTS: &[(&str, Part)] = &[
     ("edge", side_by_side::measure),
+    ("observability", observability::measure),
     ("startup", startup::measure),
     ("group-commit", group_commit::measure),
     ("log-in", log_in::measure),

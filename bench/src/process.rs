@@ -138,12 +138,22 @@ impl Drop for Server {
 }
 
 /// A binary of this build.
-pub(crate) fn path(binary: &str) -> Result<PathBuf> {
+fn path(binary: &str) -> Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(binary))
 }
 
 fn command(binary: &str) -> Result<Command> {
-    Ok(Command::new(path(binary)?))
+    let (program, arguments) = words(binary)?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(command)
+}
+
+/// A binary of this build and its arguments, which follow its name.
+pub(crate) fn words(binary: &str) -> Result<(PathBuf, impl Iterator<Item = &str>)> {
+    let mut words = binary.split(' ');
+    let name = words.next().unwrap_or_default();
+    Ok((path(name)?, words))
 }
 
 /// Creates an administrator by the service's own command and logs in.

@@ -97,7 +97,14 @@ fn more_steps(workspace: &Workspace) -> Result<()> {
         finish(workspace.command(&line).env("MAINSTAY_TEST_DROPS", DROPS))
     })?;
     step("caches of processes that are killed", || {
-        let line = ["cargo", "test", "--workspace", "--test", "store", "cache::processes::nobody"];
+        let line = [
+            "cargo",
+            "test",
+            "--workspace",
+            "--test",
+            "store",
+            "cache::processes::nemesis::nobody",
+        ];
         finish(workspace.command(&line).env("MAINSTAY_TEST_CACHE_READS", READS))
     })?;
     step("dependencies", || setup::deny(workspace, Unreachable::IsSaid))?;

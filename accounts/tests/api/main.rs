@@ -31,5 +31,6 @@ mod security_events;
 mod sessions;
 mod sqlite;
 mod support;
+mod traces;
 mod users;
 mod why;

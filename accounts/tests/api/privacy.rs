@@ -1,4 +1,5 @@
-//! What callers send stays out of the log, out of error bodies and out of the operators' answers.
+//! What callers send stays out of the log, out of traces, out of error bodies and out of the
+//! operators' answers.
 
 use std::{
     collections::HashMap,
@@ -6,7 +7,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use mainstay_testing::{Call, Reply};
+use mainstay_testing::{Call, Collector, Reply};
 use serde_json::{Value, json};
 
 use crate::{
@@ -254,10 +255,10 @@ fn lines(log: &str) -> Vec<Value> {
 }
 
 /// A service that logs all it can, with an administrator.
-async fn start(home: &Home) -> Service {
+async fn start(home: &Home, changes: &[(&str, &str)]) -> Service {
     let create = ["admin", "create", "--email", "root@example.com"];
     assert_eq!(home.run(&create, &[], PASSWORD).code, Some(0));
-    home.start(&[("RUST_LOG", "trace")]).await
+    home.start(&[&[("RUST_LOG", "trace")], changes].concat()).await
 }
 
 /// Ends the service and gives its whole log.
@@ -265,6 +266,17 @@ async fn whole_log(mut service: Service) -> String {
     service.terminate();
     assert_eq!(service.ended().await, Some(0));
     service.output()
+}
+
+/// Asserts that what was exported of so many requests holds no canary.
+fn check_traces(collector: &Collector, requests: usize, spellings: &[(&str, String)]) {
+    for export in collector.exports() {
+        check("a trace", &String::from_utf8_lossy(&export.body), spellings);
+    }
+    let spans = collector.spans();
+    let exported = spans.iter().filter(|span| span.kind == 2).count();
+    assert!(exported > requests / 2, "{exported} of {requests} requests are exported");
+    assert!(spans.iter().any(|span| span.name == "INSERT users"), "steps are exported");
 }
 
 /// What operators can read about requests that have ended: lists of each class, and each by its id.
@@ -292,8 +304,10 @@ async fn told_of_requests(service: &Service) -> String {
 
 #[tokio::test]
 async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
-    let home = Home::new();
-    let service = start(&home).await;
+    let (home, collector) = (Home::new(), Collector::start().await);
+    let url = collector.url();
+    let traced = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*url), ("OTEL_TRACES_SAMPLER_ARG", "1")];
+    let service = start(&home, &traced).await;
     let mut token = administrator(&service).await;
     let mut tokens = vec![token.clone()];
     let spellings = spellings();
@@ -339,6 +353,7 @@ async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
 
     let log = whole_log(service).await;
     check("the log", &log, &spellings);
+    check_traces(&collector, answered.len(), &spellings);
     assert!(!tokens.iter().any(|token| log.contains(token)), "a token is logged");
     assert!(!log.contains("mst_"), "a token is logged");
     let lines = lines(&log);
@@ -357,7 +372,7 @@ async fn nothing_a_caller_sends_is_logged_or_repeated_in_an_error() {
 #[tokio::test]
 async fn no_caller_writes_a_line_of_the_log() {
     let home = Home::new();
-    let service = start(&home).await;
+    let service = start(&home, &[]).await;
     let forged = r#"{"time":"2020-01-01T00:00:00Z","level":"info","msg":"forged"}"#;
     let encoded = "%0a%0D%0A%7B%22msg%22%3A%22forged%22%7D%0a";
     let name = json!(format!("Ada\r\n{forged}\n")).to_string();

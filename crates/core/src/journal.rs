@@ -132,6 +132,13 @@ pub struct Steps {
     pub omitted: u32,
 }
 
+impl Steps {
+    /// Each step beside its place.
+    pub fn numbered(&self) -> impl Iterator<Item = (StepId, &Recorded)> {
+        (0..).map(StepId).zip(&self.list)
+    }
+}
+
 impl Journal {
     /// Begins now. Steps are kept if they are `recorded`; the ids are known in any case.
     pub fn new(id: RequestId, trace: TraceContext, recorded: bool) -> Self {

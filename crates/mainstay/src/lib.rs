@@ -30,6 +30,7 @@ pub mod tokens;
 mod app;
 mod command;
 mod console;
+mod traces;
 mod why;
 
 pub use app::{

@@ -106,6 +106,7 @@ impl TestApp {
             strict: Some(Breach::Panic),
             observer: coverage::observer(),
             passwords: options.passwords,
+            ..Overrides::default()
         };
         let instance =
             Instance::start::<A>(&framework, &settings, effective, &telemetry, overrides)

@@ -116,6 +116,11 @@ const CONFINED: &[Confined] = &[
         why: "it is what the engine is compared with, and nothing that ships has two drivers",
     },
     Confined {
+        crates: &["prost"],
+        homes: &["mainstay"],
+        why: "protobuf is how traces travel, and nothing else here speaks it",
+    },
+    Confined {
         crates: &["cargo_metadata"],
         homes: &["xtask"],
         why: "nothing that ships asks about its own build",

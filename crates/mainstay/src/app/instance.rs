@@ -28,9 +28,10 @@ use crate::{
     config::{Effective, Framework, MigrateAtStart},
     console::{self, Console},
     http::Clients,
-    metrics::{self, Meter, Registry},
+    metrics::{self, Meter, Registry, TraceExport},
     passwords::{PasswordOptions, Passwords},
     telemetry::Telemetry,
+    traces::{Exporter, Exporting},
     why::{self, Recorder},
 };
 
@@ -43,6 +44,8 @@ pub struct Overrides {
     pub strict: Option<Breach>,
     /// Sees every problem answered.
     pub observer: Option<ProblemObserver>,
+    /// Requests leave no line, no metrics and no steps. What watching costs is measured against it.
+    pub unobserved: bool,
     /// Instead of the default cost and queue of password hashing.
     pub passwords: Option<PasswordOptions>,
 }
@@ -68,6 +71,7 @@ pub struct Instance {
     serving: JoinHandle<Drained>,
     probes: JoinHandle<Drained>,
     probes_shutdown: Shutdown,
+    exporting: Option<Exporting>,
 }
 
 impl Instance {
@@ -82,6 +86,9 @@ impl Instance {
         let resources = open::<A>(framework, &overrides).await?;
         let Prepared { edge, readiness, ops_edge, counting, measured, metrics, console, .. } =
             prepare::<A>(framework, settings, &resources, telemetry, overrides)?;
+        let exporter = measured.traces.exporter.as_ref();
+        let start = |exporter: &Exporter| exporter.start::<A>(&resources.clock);
+        let exporting = exporter.map(start).transpose()?;
         if edge.keeps_answers() {
             idempotency::check(&resources).await?;
         }
@@ -113,6 +120,7 @@ impl Instance {
             console,
             _pulse: pulse,
             probes_shutdown,
+            exporting,
         })
     }
 
@@ -137,14 +145,19 @@ impl Instance {
     }
 
     /// Stops: readiness turns false at once, requests in flight finish within the drain deadline,
-    /// then the database is closed. Probes are answered until the end.
+    /// then the last traces are sent and the database is closed. Probes are answered until the end.
     pub async fn stop(self) -> Drained {
         self.readiness.drain();
         self.shutdown.trigger();
         // A listener's task ends only by its drain; if it panicked there is nothing to wait for.
         let aborted = Drained { completed: false, connections_aborted: 0 };
         let drained = self.serving.await.unwrap_or(aborted);
-        self.resources.database.close().await;
+        let traces = async {
+            if let Some(exporting) = self.exporting {
+                exporting.stop().await;
+            }
+        };
+        tokio::join!(self.resources.database.close(), traces);
         self.console.end();
         self.probes_shutdown.trigger();
         let _ = self.probes.await;
@@ -193,21 +206,26 @@ pub(crate) fn prepare<A: Application>(
     let console = Console::new(refusals.clone());
     let now = resources.clock.now();
     let recorder = Arc::new(Recorder::new(framework.why.bytes, A::NAME, A::VERSION, now));
+    let exporter = Exporter::new(&framework.traces, resources.database.engine());
+    let exports = exporter.clone().map(|exporter| Arc::new(exporter) as Arc<dyn RequestLog>);
+    let watched = console.tail();
+    let listeners = [meter.clone() as Arc<dyn RequestLog>, recorder.clone(), log.clone(), watched]
+        .into_iter()
+        .chain(exports)
+        .filter(|_| !overrides.unobserved);
     let parts = EdgeParts {
         limiter: refusals,
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
-        log: Arc::new(Listeners(vec![
-            meter.clone(),
-            recorder.clone(),
-            log.clone(),
-            console.tail(),
-        ])),
+        log: Arc::new(Listeners(listeners.collect())),
         clock: resources.clock.clone(),
     };
     let mut edge_options = options::edge::<A>(framework);
     edge_options.breach = overrides.strict.unwrap_or(Breach::Report);
     edge_options.observer = overrides.observer;
+    edge_options.records_steps =
+        !overrides.unobserved && (framework.why.bytes > 0 || exporter.is_some());
+    let sampler = edge_options.sampler.clone();
     let described = Arc::new(OnceLock::new());
     let edge = edge
         .mount(openapi::routes(described.clone()))
@@ -235,7 +253,9 @@ pub(crate) fn prepare<A: Application>(
     let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
     let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
     let _ = published.set(matrix.to_json().to_string().into());
-    let measured = Measured { meter, edge: edge.clone(), counting: counting.clone(), log, own };
+    let traces = TraceExport { exporter, sampler };
+    let measured =
+        Measured { meter, edge: edge.clone(), counting: counting.clone(), log, traces, own };
     Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics, console })
 }
 

@@ -10,7 +10,7 @@ use crate::{
     config::Framework,
     metrics::{
         BuildInfo, Calls, Collect, Connections, DatabaseLoad, LimiterLoad, LogDrops, Meter,
-        PasswordLoad, Process, Registry, Requests, Runtime, SharedCaches,
+        PasswordLoad, Process, Registry, Requests, Runtime, SharedCaches, TraceExport,
     },
 };
 
@@ -20,6 +20,7 @@ pub(super) struct Measured {
     pub(super) edge: Arc<Edge>,
     pub(super) counting: Counting,
     pub(super) log: Arc<dyn RequestLog>,
+    pub(super) traces: TraceExport,
     /// The service's own.
     pub(super) own: Vec<Arc<dyn Collect>>,
 }
@@ -31,7 +32,7 @@ pub(super) fn registry<A: Application>(
     measured: Measured,
     stats: Arc<ServerStats>,
 ) -> Result<Registry, Failure> {
-    let Measured { meter, edge, counting, log, own } = measured;
+    let Measured { meter, edge, counting, log, traces, own } = measured;
     let max = framework.http.connections_max;
     let mut collectors: Vec<Arc<dyn Collect>> = vec![
         Arc::new(Requests { meter, edge }),
@@ -42,6 +43,7 @@ pub(super) fn registry<A: Application>(
         Arc::new(PasswordLoad(resources.passwords.clone())),
         Arc::new(Calls(resources.clients.clone())),
         Arc::new(LogDrops(log)),
+        Arc::new(traces),
         Arc::new(Runtime),
         Arc::new(Process { since: resources.clock.now() }),
         Arc::new(BuildInfo { name: A::NAME, version: A::VERSION }),

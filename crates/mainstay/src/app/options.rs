@@ -8,7 +8,7 @@ use mainstay_store::{
 };
 use mainstay_web::{
     EdgeOptions, Transport,
-    edge::{Cors, ForwardedHeader, TrustedProxies},
+    edge::{Cors, ForwardedHeader, Sampler, TrustedProxies},
     ops,
     server::ServerOptions,
 };
@@ -60,15 +60,26 @@ pub(super) fn edge<A: Application>(framework: &Framework) -> EdgeOptions {
             SessionTransport::Bearer => Transport::Bearer,
             SessionTransport::Cookie => Transport::Cookie,
         },
+        sampler: sampler(framework),
         transport_security: (http.hsts == Hsts::On).then_some(TRANSPORT_SECURITY),
         ..EdgeOptions::default()
     }
 }
 
-/// The operators' listener serves no pages of other origins, and may ask for a token.
+/// Without a collector no trace is kept here, and callers' decisions are passed on.
+fn sampler(framework: &Framework) -> Sampler {
+    let config::Traces { endpoint, sample_ratio, followed_per_second, .. } = &framework.traces;
+    match endpoint {
+        Some(_) => Sampler::new(sample_ratio.0, *followed_per_second),
+        None => Sampler::default(),
+    }
+}
+
+/// The operators' listener serves no pages of other origins, may ask for a token, and leaves no
+/// traces.
 pub(super) fn ops_edge(framework: &Framework, options: EdgeOptions) -> EdgeOptions {
     let gate = framework.ops.token.as_ref().map(|token| ops::gate(&token.0, console::open_paths()));
-    EdgeOptions { gate, cors: Cors::default(), ..options }
+    EdgeOptions { gate, cors: Cors::default(), sampler: Sampler::default(), ..options }
 }
 
 pub(super) fn server(framework: &Framework) -> ServerOptions {

@@ -36,6 +36,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 enum FileValue {
     Integer(String),
+    Float(String),
     Text(String),
     List(Vec<String>),
     Other(&'static str),
@@ -46,8 +47,11 @@ impl Entry {
     pub(super) fn text(&self, kind: Kind) -> Result<String, String> {
         match (&self.value, kind) {
             (FileValue::Integer(digits), kind) if kind.is_number() => Ok(digits.clone()),
+            (FileValue::Integer(digits) | FileValue::Float(digits), Kind::Ratio) => {
+                Ok(digits.clone())
+            }
             (FileValue::Text(text), kind)
-                if !kind.is_number() && !matches!(kind, Kind::List(_)) =>
+                if !kind.is_number() && !matches!(kind, Kind::List(_) | Kind::Ratio) =>
             {
                 Ok(text.clone())
             }
@@ -61,6 +65,7 @@ impl FileValue {
     const fn noun(&self) -> &'static str {
         match self {
             Self::Integer(_) => "an integer",
+            Self::Float(_) => "a float",
             Self::Text(_) => "a string",
             Self::List(_) => "an array of strings",
             Self::Other(noun) => noun,
@@ -71,6 +76,7 @@ impl FileValue {
 const fn expected(kind: Kind) -> &'static str {
     match kind {
         Kind::Integer | Kind::Milliseconds | Kind::Seconds => "an integer (without quotes)",
+        Kind::Ratio => "a number (without quotes)",
         Kind::List(_) => "an array of strings",
         _ => "a string (in quotes)",
     }
@@ -159,7 +165,7 @@ fn file_value(value: &DeValue<'_>) -> FileValue {
                 None => FileValue::Other("an array with items that are not strings"),
             }
         }
-        DeValue::Float(_) => FileValue::Other("a float"),
+        DeValue::Float(digits) => FileValue::Float(digits.as_str().to_owned()),
         DeValue::Boolean(_) => FileValue::Other("a boolean"),
         DeValue::Datetime(_) => FileValue::Other("a date"),
         DeValue::Table(_) => FileValue::Other("a table"),

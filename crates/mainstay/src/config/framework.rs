@@ -8,6 +8,7 @@ use mainstay_core::Secret;
 use super::{
     database::{Database, Pool},
     loader::Loader,
+    traces::Traces,
     value::{BearerToken, ConnectionUrl, CorsOrigin, Directives},
 };
 use crate::{choice, section};
@@ -283,6 +284,8 @@ pub struct Framework {
     pub passwords: Passwords,
     /// `[log]`
     pub log: Log,
+    /// `[traces]`
+    pub traces: Traces,
     /// `[why]`
     pub why: Why,
     /// `[shutdown]`
@@ -304,6 +307,7 @@ impl Framework {
             limits: loader.section(),
             passwords: loader.section(),
             log: loader.section(),
+            traces: loader.section(),
             why: loader.section(),
             shutdown: loader.section(),
             fleet: loader.section(),

@@ -10,9 +10,14 @@ use super::{
     sources::Sources,
 };
 
-/// Variables that later versions read. Who sets one today expects something, and is told.
-const IGNORED_VARIABLES: [(&str, &str); 1] =
-    [("OTEL_EXPORTER_OTLP_ENDPOINT", "this version does not export traces")];
+/// Variables of a standard that are not read. Who sets one expects something, and is told.
+const IGNORED_VARIABLES: [(&str, &str); 2] = [
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "set OTEL_EXPORTER_OTLP_ENDPOINT, without /v1/traces"),
+    (
+        "OTEL_TRACES_SAMPLER",
+        "traces are kept by their caller's decision or OTEL_TRACES_SAMPLER_ARG",
+    ),
+];
 
 /// Reads one section after the other; [`finish`](Loader::finish) says whether they may be used.
 ///

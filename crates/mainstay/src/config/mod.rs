@@ -12,6 +12,7 @@ mod framework;
 mod loader;
 mod section;
 mod sources;
+mod traces;
 mod value;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use framework::{
 pub use loader::Loader;
 pub use section::{Knob, Raw, RawSection, Reader, Section, SectionInfo};
 pub use sources::{ConfigFile, Sources};
+pub use traces::{CollectorUrl, OtlpHeaders, OtlpProtocol, Pairs, Ratio, Traces};
 pub use value::{
     BearerToken, ConnectionUrl, CorsOrigin, Directives, Kind, Value, milliseconds, seconds,
 };

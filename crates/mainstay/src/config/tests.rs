@@ -247,14 +247,26 @@ fn an_application_replaces_a_default_and_only_of_a_knob_that_exists() {
 }
 
 #[test]
-fn variables_of_later_versions_are_ignored_aloud() {
-    let (_, _, result) = load("", &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://canary")]);
+fn variables_of_a_standard_that_are_not_read_are_ignored_aloud() {
+    let (_, _, result) = load("", &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://canary")]);
     let effective = result.expect("no mistakes");
     assert_eq!(
         effective.warnings(),
-        ["environment OTEL_EXPORTER_OTLP_ENDPOINT is ignored: this version does not export \
-             traces"]
+        ["environment OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is ignored: set \
+             OTEL_EXPORTER_OTLP_ENDPOINT, without /v1/traces"]
     );
+}
+
+#[test]
+fn a_ratio_is_a_number_of_the_file() {
+    for (text, ratio) in [("0.25", 0.25), ("1", 1.0), ("2.5e-1", 0.25)] {
+        let (framework, _, result) = load(&format!("[traces]\nsample_ratio = {text}"), &[]);
+        result.expect("no mistakes");
+        assert!((framework.traces.sample_ratio.0 - ratio).abs() < f64::EPSILON, "{text}");
+    }
+    for text in ["1.5", "inf", "\"0.25\"", "true"] {
+        assert!(load(&format!("[traces]\nsample_ratio = {text}"), &[]).2.is_err(), "{text}");
+    }
 }
 
 #[test]

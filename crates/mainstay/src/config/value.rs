@@ -16,6 +16,8 @@ pub enum Kind {
     Milliseconds,
     /// A whole number of seconds.
     Seconds,
+    /// A number from 0 to 1.
+    Ratio,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Text of a form that the noun names: `IP address`.
@@ -40,6 +42,7 @@ impl Kind {
             Self::Integer => "whole number",
             Self::Milliseconds => "whole number of milliseconds",
             Self::Seconds => "whole number of seconds",
+            Self::Ratio => "number from 0 to 1",
             Self::Choice(_) => "word",
             Self::Text(noun) | Self::List(noun) => noun,
             Self::Connection => "connection URL",

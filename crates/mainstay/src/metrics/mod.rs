@@ -21,6 +21,7 @@ mod runtime;
 mod serve;
 mod server;
 mod service;
+mod traces;
 
 pub use self::page::{Family, Format, Kind, Label, Page, Samples, Value};
 pub(crate) use self::{
@@ -36,6 +37,7 @@ pub(crate) use self::{
     serve::{Published, routes},
     server::Connections,
     service::{BuildInfo, LogDrops},
+    traces::TraceExport,
 };
 
 /// Writes what it knows at this moment.

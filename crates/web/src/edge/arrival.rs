@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use mainstay_core::{Journal, RequestId, SpanId, Timestamp, TraceContext, TraceId, TraceState};
 
-use super::head;
+use super::{EdgeOptions, Sampler, head};
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -60,7 +60,7 @@ impl<'h> Occurs<'h> {
 }
 
 impl Arrival {
-    pub(super) fn read(headers: &HeaderMap, time: Timestamp, is_recorded: bool) -> Self {
+    pub(super) fn read(headers: &HeaderMap, time: Timestamp, options: &EdgeOptions) -> Self {
         let [mut host, mut id, mut traceparent, mut timeout] = [Occurs::Never; 4];
         let mut is_conditional = false;
         for (name, value) in headers {
@@ -79,7 +79,11 @@ impl Arrival {
         }
         let id = id.text().and_then(RequestId::parse).unwrap_or_else(|| generated_id(time));
         Self {
-            journal: Journal::new(id, trace(traceparent.text(), headers), is_recorded),
+            journal: Journal::new(
+                id,
+                trace(traceparent.text(), headers, &options.sampler),
+                options.records_steps,
+            ),
             host: match host {
                 Occurs::Never => Host::Missing,
                 Occurs::Once(value) if head::is_host(value.as_bytes()) => Host::Valid,
@@ -104,19 +108,21 @@ fn generated_id(time: Timestamp) -> RequestId {
 }
 
 /// The caller's trace if its `traceparent` is valid, else a new one; always a new span.
-fn trace(traceparent: Option<&str>, headers: &HeaderMap) -> TraceContext {
+fn trace(traceparent: Option<&str>, headers: &HeaderMap, sampler: &Sampler) -> TraceContext {
     let span_id = SpanId(fastrand::u64(1..).to_be_bytes());
     // HTTP/1.1 strips this space before it gets here, and HTTP/2 does not.
     let given = traceparent.map(|text| text.trim_matches([' ', '\t']));
     let given = given.and_then(|text| TraceContext::continued(text, span_id).ok());
     if let Some(continued) = given {
-        return TraceContext { state: trace_state(headers), ..continued };
+        let is_kept = sampler.continues(continued.sampled);
+        return TraceContext { state: trace_state(headers), sampled: is_kept, ..continued };
     }
+    let trace_id = TraceId(fastrand::u128(1..).to_be_bytes());
     TraceContext {
-        trace_id: TraceId(fastrand::u128(1..).to_be_bytes()),
+        trace_id,
         span_id,
         parent_id: None,
-        sampled: false,
+        sampled: sampler.begins(trace_id),
         random: true,
         state: None,
     }

@@ -41,7 +41,7 @@ impl<'e> Line<'e> {
             edge,
             time,
             start: Instant::now(),
-            arrival: Arrival::read(headers, time, edge.options.records_steps),
+            arrival: Arrival::read(headers, time, &edge.options),
             client: edge.options.proxies.client(peer.address.ip(), headers),
             method: method_name(request.method()),
             announced: request.body().size_hint().exact(),

@@ -21,6 +21,7 @@ mod options;
 mod outcomes;
 mod panic_guard;
 mod raw;
+mod sampler;
 mod service;
 
 use std::{
@@ -42,6 +43,7 @@ pub(crate) use once::REPLAYED;
 pub use options::{Breach, EdgeOptions, EdgeParts, ProblemObserver};
 pub use outcomes::Outcomes;
 pub use panic_guard::install_panic_hook;
+pub use sampler::Sampler;
 
 use crate::{endpoint::Settled, openapi::Document};
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::http::HeaderValue;
 use mainstay_core::{Authenticator, Clock, Code, IdempotencyStore, Limiter, RequestLog};
 
-use super::{address::TrustedProxies, cors::Cors, gate::Gate};
+use super::{address::TrustedProxies, cors::Cors, gate::Gate, sampler::Sampler};
 use crate::extract::Transport;
 
 /// What the edge needs from outside.
@@ -76,6 +76,8 @@ pub struct EdgeOptions {
     /// Whether what is done for a request is recorded, step by step
     /// ([`Step`](mainstay_core::Step)), and handed out with its line.
     pub records_steps: bool,
+    /// Decides which traces are kept.
+    pub sampler: Sampler,
     /// What an undeclared code does.
     pub breach: Breach,
     /// Sees every problem; for the coverage of the contract.
@@ -101,6 +103,7 @@ impl Default for EdgeOptions {
             transport_security: None,
             gate: None,
             records_steps: true,
+            sampler: Sampler::default(),
             breach: Breach::Report,
             observer: None,
         }

@@ -3,9 +3,10 @@
 
 use axum::body::Body;
 use http::HeaderValue;
+use mainstay_web::{EdgeOptions, edge::Sampler};
 
 use crate::{
-    harness::{Bench, bench, get},
+    harness::{Bench, bench, bench_with, get, options},
     parts::Line,
 };
 
@@ -22,6 +23,10 @@ async fn asked(bench: &Bench, headers: &[(&str, &str)]) -> Line {
         request.header(*name, HeaderValue::from_str(value).expect("a value"))
     });
     bench.send_and_see(request, Body::empty()).await.1
+}
+
+fn sampled(sampler: Sampler) -> Bench {
+    bench_with(EdgeOptions { sampler, ..options() })
 }
 
 /// Whether a `traceparent` is continued.
@@ -167,6 +172,33 @@ async fn the_flags_that_are_known_are_passed_on_and_no_others() {
         assert_eq!(&response[..35], &valid()[..35]);
         assert_eq!(&response[53..], passed_on, "{given}");
     }
+}
+
+#[tokio::test]
+async fn a_trace_that_begins_here_is_kept_by_the_ratio_and_a_callers_as_the_caller_says() {
+    for (ratio, begun) in [(0.0, "02"), (1.0, "03")] {
+        let bench = sampled(Sampler::new(ratio, 100));
+        let flags = async |headers: &[(&str, &str)]| {
+            let request =
+                headers.iter().fold(get("/hello"), |r, (name, value)| r.header(*name, *value));
+            let answer = bench.send(request).await;
+            answer.header("traceresponse").expect("a header")[53..].to_owned()
+        };
+        assert_eq!(flags(&[]).await, begun);
+        assert_eq!(flags(&[("traceparent", &valid())]).await, "01");
+        let not_kept = format!("00-{TRACE_ID}-{PARENT_ID}-00");
+        assert_eq!(flags(&[("traceparent", &not_kept)]).await, "00");
+        assert_eq!(flags(&[("traceparent", "nonsense")]).await, begun);
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_callers_who_keep_their_traces_is_not_followed() {
+    let bench = sampled(Sampler::new(0.0, 0));
+    // The id is one that any ratio would keep.
+    let chosen = format!("00-{}-{PARENT_ID}-03", "f".repeat(32));
+    let answer = bench.send(get("/hello").header("traceparent", chosen)).await;
+    assert!(answer.header("traceresponse").expect("a header").ends_with("-02"));
 }
 
 #[tokio::test]
