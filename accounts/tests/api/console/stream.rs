@@ -102,6 +102,10 @@ async fn who_watches_is_told_of_each_second_and_of_requests_without_what_was_sen
     assert!(events.told.contains("\"code\":\"ROUTE_NOT_FOUND\""), "{}", events.told);
     assert!(events.told.contains("mainstay_requests_total{route"));
     assert!(!events.told.contains(secret), "{}", events.told);
+    for target in ["/console/about", "/console/limits"] {
+        let told = app.ops(target).send().await;
+        assert!(!String::from_utf8_lossy(&told.body).contains(secret), "{target}");
+    }
 }
 
 #[tokio::test]
