@@ -93,6 +93,18 @@ const REDIS: Need = Need {
     ],
 };
 
+/// The browser that looks at the console, and what tells it what to do.
+const CHROMIUM: Need = Need {
+    name: "Chromium and its driver",
+    present: &["sh", "-c", "command -v chromium && command -v chromedriver"],
+    install: &[
+        "sh",
+        "-c",
+        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes chromium \
+         chromium-driver",
+    ],
+};
+
 /// What shows a process another time of day.
 const FAKETIME: Need = Need {
     name: "libfaketime",
@@ -179,6 +191,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<Runner> {
     POSTGRES.require(workspace)?;
     PGBOUNCER.require(workspace)?;
     REDIS.require(workspace)?;
+    CHROMIUM.require(workspace)?;
     FAKETIME.require(workspace)?;
     Ok(match NEXTEST.meet(workspace) {
         Outcome::Ready => Runner::Nextest,

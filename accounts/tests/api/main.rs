@@ -2,6 +2,7 @@
 
 mod authorization;
 mod command_line;
+mod console;
 mod contract;
 mod cookies;
 mod crash;

@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     }
     let mut loader = Loader::new(sources);
     let framework = Framework::load(&mut loader);
-    loader.finish().expect("the configuration is valid");
+    let effective = loader.finish().expect("the configuration is valid");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let telemetry = Telemetry::init(&framework.log, |tell| {
@@ -74,8 +74,9 @@ fn main() -> ExitCode {
         })
         .expect("the log opens");
         let overrides = Overrides { unobserved: how == "none", ..Overrides::default() };
-        let instance = Instance::start::<Observed>(&framework, &(), &telemetry, overrides).await;
-        let instance = instance.expect("it starts");
+        let starting =
+            Instance::start::<Observed>(&framework, &(), effective, &telemetry, overrides);
+        let instance = starting.await.expect("it starts");
         let mut asked = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
             .expect("signals are there");
         asked.recv().await;

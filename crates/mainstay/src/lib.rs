@@ -29,6 +29,7 @@ pub mod tokens;
 
 mod app;
 mod command;
+mod console;
 mod traces;
 mod why;
 

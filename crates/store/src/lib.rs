@@ -30,7 +30,8 @@ pub use error::{
 };
 pub use idempotency::Idempotency;
 pub use limit::{
-    LimiterCounts, LocalLimiter, LocalLimiterOptions, SharedLimiter, SharedLimiterOptions,
+    LimiterCounts, LocalLimiter, LocalLimiterOptions, Refusals, Refused, SharedLimiter,
+    SharedLimiterOptions,
 };
 pub use migrate::{
     MigrateError, Migration, MigrationReport, MigrationState, Migrations, Migrator, Planned,

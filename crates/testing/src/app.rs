@@ -88,7 +88,7 @@ impl TestApp {
         let mut loader = Loader::new(Sources { file: ConfigFile::None, environment });
         let framework = Framework::load(&mut loader);
         let settings = A::settings(&mut loader);
-        loader.finish().unwrap_or_else(|errors| panic!("{errors}"));
+        let effective = loader.finish().unwrap_or_else(|errors| panic!("{errors}"));
 
         let clock = ManualClock::new();
         let log = CapturedLog::default();
@@ -106,10 +106,12 @@ impl TestApp {
             strict: Some(Breach::Panic),
             observer: coverage::observer(),
             passwords: options.passwords,
+            ..Overrides::default()
         };
-        let instance = Instance::start::<A>(&framework, &settings, &telemetry, overrides)
-            .await
-            .unwrap_or_else(|failure| panic!("{failure}"));
+        let instance =
+            Instance::start::<A>(&framework, &settings, effective, &telemetry, overrides)
+                .await
+                .unwrap_or_else(|failure| panic!("{failure}"));
         Self { instance, clock, log, telemetry, database }
     }
 

@@ -71,12 +71,13 @@ mod tests {
         let sources = Sources { file: ConfigFile::None, environment: environment.to_vec() };
         let mut loader = Loader::new(sources);
         let framework = Framework::load(&mut loader);
-        loader.finish().expect("a configuration");
+        let effective = loader.finish().expect("a configuration");
         let clock = Arc::new(SystemClock::new());
         let log = Telemetry::with_output(Box::new(std::io::sink()), &framework.log, |_| {}, clock)
             .expect("threads are to be had");
+        let overrides = Overrides::default();
         let started =
-            Instance::start::<Service<HAS_TABLE>>(&framework, &(), &log, Overrides::default());
+            Instance::start::<Service<HAS_TABLE>>(&framework, &(), effective, &log, overrides);
         match started.await {
             Ok(instance) => {
                 instance.stop().await;

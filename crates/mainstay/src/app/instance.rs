@@ -6,7 +6,9 @@ use std::{
 };
 
 use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
-use mainstay_store::{Caches, CachesOptions, Database, DatabaseOptions, MigrateError, Redis};
+use mainstay_store::{
+    Caches, CachesOptions, Database, DatabaseOptions, MigrateError, Redis, Refusals,
+};
 use mainstay_web::{
     Edge, EdgeBuilder, EdgeParts,
     discipline::{self, Evidence, Matrix},
@@ -14,7 +16,7 @@ use mainstay_web::{
     openapi, ops,
     server::{Drained, Server, ServerStats, Shutdown},
 };
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
     Application, Assembly, Failure, Resources, idempotency,
@@ -23,7 +25,8 @@ use super::{
     options,
 };
 use crate::{
-    config::{Framework, MigrateAtStart},
+    config::{Effective, Framework, MigrateAtStart},
+    console::{self, Console},
     http::Clients,
     metrics::{self, Meter, Registry, TraceExport},
     passwords::{PasswordOptions, Passwords},
@@ -63,6 +66,8 @@ pub struct Instance {
     shutdown: Shutdown,
     readiness: ops::Readiness,
     _watch: ops::Watch,
+    console: Console,
+    _pulse: JoinSet<()>,
     serving: JoinHandle<Drained>,
     probes: JoinHandle<Drained>,
     probes_shutdown: Shutdown,
@@ -74,11 +79,12 @@ impl Instance {
     pub async fn start<A: Application>(
         framework: &Framework,
         settings: &A::Settings,
+        effective: Effective,
         telemetry: &Telemetry,
         overrides: Overrides,
     ) -> Result<Self, Failure> {
         let resources = open::<A>(framework, &overrides).await?;
-        let Prepared { edge, readiness, ops_edge, counting, measured, metrics, .. } =
+        let Prepared { edge, readiness, ops_edge, counting, measured, metrics, console, .. } =
             prepare::<A>(framework, settings, &resources, telemetry, overrides)?;
         let exporter = measured.traces.exporter.as_ref();
         let start = |exporter: &Exporter| exporter.start::<A>(&resources.clock);
@@ -98,6 +104,8 @@ impl Instance {
         let watch = readiness.watch().await;
         let registry = measured::registry::<A>(framework, &resources, measured, server.stats())?;
         let _ = metrics.set(registry);
+        let facts = console::Facts::of::<A>(&resources, effective);
+        let pulse = console.begin(metrics, facts, resources.clock.clone());
         let (shutdown, probes_shutdown) = (Shutdown::new(), Shutdown::new());
         Ok(Self {
             api: local(&server)?,
@@ -109,6 +117,8 @@ impl Instance {
             shutdown,
             readiness,
             _watch: watch,
+            console,
+            _pulse: pulse,
             probes_shutdown,
             exporting,
         })
@@ -148,6 +158,7 @@ impl Instance {
             }
         };
         tokio::join!(self.resources.database.close(), traces);
+        self.console.end();
         self.probes_shutdown.trigger();
         let _ = self.probes.await;
         drained
@@ -163,6 +174,7 @@ pub(crate) struct Prepared {
     counting: Counting,
     measured: Measured,
     metrics: metrics::Published,
+    console: Console,
 }
 
 impl Prepared {
@@ -190,16 +202,19 @@ pub(crate) fn prepare<A: Application>(
     let counting = limits::counting(framework, resources);
     let log = telemetry.request_log();
     let meter = Arc::new(Meter::new());
+    let refusals = Arc::new(Refusals::new(counting.limiter(), resources.clock.clone()));
+    let console = Console::new(refusals.clone());
     let now = resources.clock.now();
     let recorder = Arc::new(Recorder::new(framework.why.bytes, A::NAME, A::VERSION, now));
     let exporter = Exporter::new(&framework.traces, resources.database.engine());
     let exports = exporter.clone().map(|exporter| Arc::new(exporter) as Arc<dyn RequestLog>);
-    let listeners = [meter.clone() as Arc<dyn RequestLog>, recorder.clone(), log.clone()]
+    let watched = console.tail();
+    let listeners = [meter.clone() as Arc<dyn RequestLog>, recorder.clone(), log.clone(), watched]
         .into_iter()
         .chain(exports)
         .filter(|_| !overrides.unobserved);
     let parts = EdgeParts {
-        limiter: counting.limiter(),
+        limiter: refusals,
         authenticator,
         idempotency: Some(Arc::new(idempotency::store(resources))),
         log: Arc::new(Listeners(listeners.collect())),
@@ -231,6 +246,7 @@ pub(crate) fn prepare<A: Application>(
         .mount(super::connections::routes(resources.database.clone()))
         .mount(super::log_level::routes(telemetry.levels()))
         .mount(metrics::routes(metrics.clone()))
+        .mount(console::routes(console.clone()))
         .mount(why::routes(recorder))
         .build(options::ops_edge(framework, edge_options), parts)
         .map_err(|errors| contradiction(&errors))?;
@@ -240,7 +256,7 @@ pub(crate) fn prepare<A: Application>(
     let traces = TraceExport { exporter, sampler };
     let measured =
         Measured { meter, edge: edge.clone(), counting: counting.clone(), log, traces, own };
-    Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics })
+    Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics, console })
 }
 
 /// Opens the database and brings its schema up to date, or refuses to start behind it.

@@ -16,6 +16,7 @@ use mainstay_web::{
 use super::{Application, Failure};
 use crate::{
     config::{self, Framework, Hsts, SessionTransport},
+    console,
     passwords::{PasswordCost, PasswordOptions},
 };
 
@@ -77,7 +78,7 @@ fn sampler(framework: &Framework) -> Sampler {
 /// The operators' listener serves no pages of other origins, may ask for a token, and leaves no
 /// traces.
 pub(super) fn ops_edge(framework: &Framework, options: EdgeOptions) -> EdgeOptions {
-    let gate = framework.ops.token.as_ref().map(|token| ops::gate(&token.0));
+    let gate = framework.ops.token.as_ref().map(|token| ops::gate(&token.0, console::open_paths()));
     EdgeOptions { gate, cors: Cors::default(), sampler: Sampler::default(), ..options }
 }
 

@@ -80,7 +80,9 @@ fn dispatch<A: Application>(
 ) -> Result<ExitCode, Failure> {
     let Configured { framework, settings, effective } = configured;
     match matches.subcommand() {
-        None | Some(("serve", _)) => return block_on(serve::run::<A>(&framework, &settings)),
+        None | Some(("serve", _)) => {
+            return block_on(serve::run::<A>(&framework, &settings, effective));
+        }
         Some(("config", matches)) => print(&describe::config(&effective, matches)),
         Some(("routes", _)) => print(&block_on(describe::routes::<A>(&framework, &settings))?),
         Some(("openapi", _)) => print(&block_on(describe::openapi::<A>(&framework, &settings))?),

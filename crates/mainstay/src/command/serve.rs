@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     app::{Application, Failure, Instance, Overrides},
-    config::Framework,
+    config::{Effective, Framework},
     telemetry::Telemetry,
 };
 
@@ -18,6 +18,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) async fn run<A: Application>(
     framework: &Framework,
     settings: &A::Settings,
+    effective: Effective,
 ) -> Result<ExitCode, Failure> {
     let telemetry = Telemetry::init(&framework.log, |tell| {
         mainstay_web::current(|request| tell(request.id(), request.trace()));
@@ -25,7 +26,7 @@ pub(super) async fn run<A: Application>(
     .map_err(|error| Failure::unexpected("the log cannot be written", &error))?;
     // From here on the log tells of panics.
     mainstay_web::edge::install_panic_hook();
-    let outcome = serve::<A>(framework, settings, &telemetry).await;
+    let outcome = serve::<A>(framework, settings, effective, &telemetry).await;
     if !telemetry.flush(FLUSH_TIMEOUT) {
         super::complain(&"warning: the end of the log could not be written");
     }
@@ -35,11 +36,13 @@ pub(super) async fn run<A: Application>(
 async fn serve<A: Application>(
     framework: &Framework,
     settings: &A::Settings,
+    effective: Effective,
     telemetry: &Telemetry,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen(framework.log.file.is_some())?;
     let instance =
-        Instance::start::<A>(framework, settings, telemetry, Overrides::default()).await?;
+        Instance::start::<A>(framework, settings, effective, telemetry, Overrides::default())
+            .await?;
     announce::<A>(framework, &instance);
     security::record(SecurityRecord::new(SecurityEvent::Started));
     signals.asked_to_stop(|| telemetry.reopen()).await;
@@ -98,7 +101,7 @@ impl Signals {
 fn announce<A: Application>(framework: &Framework, instance: &Instance) {
     let api = format!("http://{}", instance.api_address());
     let docs = format!("{api}/docs");
-    let ops = format!("http://{}/readyz", instance.ops_address());
+    let ops = format!("http://{}/console", instance.ops_address());
     let database = framework.database.url.to_string();
     tracing::info!(service = A::NAME, version = A::VERSION, api, docs, ops, database, "serving");
     if std::io::stderr().is_terminal() {

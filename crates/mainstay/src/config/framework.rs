@@ -101,8 +101,9 @@ section! {
         host: IpAddr = "127.0.0.1", env "OPS_HOST";
         /// Port; 0 lets the system choose.
         port: u16 = "9090", env "OPS_PORT", range 0..=65535;
-        /// Token that everything but the probes asks for, as `Authorization: Bearer`; at least 16
-        /// characters. Unset: whoever reaches the listener is an operator.
+        /// Token that everything but the probes and the console's empty page asks for, as
+        /// `Authorization: Bearer`; at least 16 characters. Unset: whoever reaches the listener is
+        /// an operator.
         token: Option<BearerToken> = "", env "OPS_TOKEN";
     }
 }

@@ -7,6 +7,8 @@ const HASHES: Family = Family::gauge(
     "mainstay_password_hashes",
     "Password hashes that are `running`, or `waiting` for a core",
 );
+const MAX: Family =
+    Family::gauge("mainstay_password_hashes_max", "Password hashes that may run at once");
 const REFUSED: Family = Family::counter(
     "mainstay_password_refused_total",
     "Callers that were refused because the queue for password hashing was full",
@@ -21,6 +23,7 @@ impl Collect for PasswordLoad {
         let mut samples = page.family(&HASHES);
         samples.sample(&[("state", "running".into())], figures.running);
         samples.sample(&[("state", "waiting".into())], figures.waiting);
+        page.family(&MAX).value(figures.max);
         page.family(&REFUSED).value(figures.refused);
     }
 }

@@ -27,7 +27,7 @@ impl Registry {
     }
 
     /// The page as it is now.
-    pub(super) fn scrape(&self, format: Format) -> String {
+    pub(crate) fn scrape(&self, format: Format) -> String {
         let mut page = Page::new(format, self.last.load(Ordering::Relaxed) + 1024);
         self.collectors.iter().for_each(|collector| collector.collect(&mut page));
         let text = page.finish();

@@ -89,6 +89,8 @@ impl FaultSet for PasswordsBusy {
 pub struct PasswordFigures {
     /// Hashes that are being computed.
     pub running: usize,
+    /// Hashes that may be computed at once.
+    pub max: usize,
     /// Callers that wait for their turn.
     pub waiting: usize,
     /// Callers that were turned away since the start.
@@ -178,7 +180,8 @@ impl Passwords {
         let inside = inner.places_max - inner.places.available_permits();
         let refused = inner.refused.load(Ordering::Relaxed);
         // The two are read one after the other, and somebody may leave in between.
-        PasswordFigures { running, waiting: inside.saturating_sub(running), refused }
+        let waiting = inside.saturating_sub(running);
+        PasswordFigures { running, max: inner.turns_max, waiting, refused }
     }
 
     /// Runs work on a blocking thread when its turn comes.
@@ -306,7 +309,7 @@ mod tests {
         let mut waiting = pin!(passwords.hash(&password));
         assert!(poll_once(waiting.as_mut()).is_pending());
         assert_eq!(passwords.verify(&password, None).await, Err(PasswordsBusy));
-        let figures = PasswordFigures { running: 1, waiting: 1, refused: 1 };
+        let figures = PasswordFigures { running: 1, max: 1, waiting: 1, refused: 1 };
         assert_eq!(passwords.figures(), figures);
         assert_eq!(PasswordsBusy.retry_after(), Some(Duration::from_secs(1)));
     }

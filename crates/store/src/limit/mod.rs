@@ -2,8 +2,10 @@
 
 mod leased;
 mod local;
+mod refusals;
 mod ring;
 mod table;
 
 pub use self::leased::{LimiterCounts, SharedLimiter, SharedLimiterOptions};
 pub use self::local::{LocalLimiter, LocalLimiterOptions};
+pub use self::refusals::{Refusals, Refused};

@@ -2,6 +2,8 @@
 //! the error catalogue, the route table.
 
 mod document;
+mod example;
+mod fields;
 mod operation;
 mod page;
 mod registry;

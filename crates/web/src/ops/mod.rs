@@ -14,9 +14,10 @@ use crate::{Cache, Endpoint, Json, Query, Routes, Use, edge::Gate, endpoint::Dec
 /// What a platform asks, which has no token.
 const PROBES: &[&str] = &["/livez", "/readyz", "/startupz"];
 
-/// Asks for a token at everything but the probes.
-pub fn gate(token: &Secret<String>) -> Gate {
-    Gate::new(token, PROBES)
+/// Asks for a token at everything but the probes, and what else is as open.
+pub fn gate(token: &Secret<String>, also_open: Vec<String>) -> Gate {
+    let probes = PROBES.iter().map(|path| (*path).to_owned());
+    Gate::new(token, probes.chain(also_open).collect())
 }
 
 /// The operators' endpoints.

@@ -255,6 +255,21 @@ async fn the_page_needs_nothing_from_elsewhere_and_has_a_place_for_every_code() 
 }
 
 #[tokio::test]
+async fn the_page_shows_what_to_send_and_what_comes_back() {
+    let edge = self_describing();
+    let html = String::from_utf8_lossy(&answer(&edge, "/docs").await.body).into_owned();
+    for endpoint in edge.document().value()["paths"].as_object().expect("paths").values() {
+        for method in endpoint.as_object().expect("methods").keys() {
+            let command = format!("<li><a href=\"#{method}");
+            assert!(html.contains(&command), "{command}");
+        }
+    }
+    for part in ["<pre>curl", "$API/", "<summary>Answer 200", "<summary>Errors"] {
+        assert!(html.contains(part), "{part} is not in {html}");
+    }
+}
+
+#[tokio::test]
 async fn the_rest_of_a_path_is_one_parameter() {
     let edge = self_describing();
     assert_eq!(answer(&edge, "/files/a/b%20c").await.json(), "a/b c");

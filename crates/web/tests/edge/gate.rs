@@ -8,7 +8,7 @@ use crate::harness::{Bench, bench_with, by, get, options};
 const TOKEN: &str = "0123456789abcdef";
 
 fn bench() -> Bench {
-    let gate = ops::gate(&Secret::new(TOKEN.to_owned()));
+    let gate = ops::gate(&Secret::new(TOKEN.to_owned()), Vec::new());
     bench_with(EdgeOptions { gate: Some(gate), ..options() })
 }
 

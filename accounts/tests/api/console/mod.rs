@@ -1,0 +1,8 @@
+//! The operators' console: the page in a browser, and what its endpoints answer.
+
+mod browser;
+mod page;
+mod stream;
+
+/// What opens the operators' listener where it asks for a token.
+const TOKEN: &str = "operators-0123456789";
