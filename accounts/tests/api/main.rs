@@ -1,6 +1,7 @@
 //! The service from outside: everything here goes through HTTP or the command line.
 
 mod authorization;
+mod canary;
 mod command_line;
 mod console;
 mod contract;

@@ -166,6 +166,11 @@ impl Service {
         Call::new(self.ops, "GET".parse().expect("a method"), target)
     }
 
+    /// Where the operators' listener is.
+    pub(crate) fn ops_address(&self) -> SocketAddr {
+        self.ops
+    }
+
     /// A connection to write bytes on.
     pub(crate) async fn wire(&self) -> Wire {
         Wire::connect(self.api).await

@@ -4,5 +4,7 @@ mod browser;
 mod page;
 mod stream;
 
+pub(crate) use stream::Events;
+
 /// What opens the operators' listener where it asks for a token.
 const TOKEN: &str = "operators-0123456789";

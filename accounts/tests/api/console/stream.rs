@@ -17,13 +17,13 @@ use crate::support::{assert_outcome, limited, options, start, text, until};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A stream of events that is being read.
-struct Events {
+pub(crate) struct Events {
     stream: TcpStream,
     told: String,
 }
 
 impl Events {
-    async fn open(ops: SocketAddr) -> Self {
+    pub(crate) async fn open(ops: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(ops).await.expect("the listener accepts");
         let head = "GET /console/events HTTP/1.1\r\nHost: a\r\n\r\n";
         stream.write_all(head.as_bytes()).await.expect("is read");
@@ -33,6 +33,13 @@ impl Events {
     /// Reads until something has been told; `false` where the stream ends before.
     async fn tells(&mut self, what: &str) -> bool {
         self.reads_until(|told| told.contains(what)).await
+    }
+
+    /// All that is told until the service stops.
+    pub(crate) async fn all(mut self) -> String {
+        let ended = !self.reads_until(|_| false).await;
+        assert!(ended, "nothing is enough");
+        self.told
     }
 
     async fn reads_until(&mut self, is_enough: impl Fn(&str) -> bool) -> bool {
