@@ -48,10 +48,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
         }
         // Before the entry is looked at: see `Shared::is_trusted`.
         if !store.caches.is_trusted() {
-            if let Some(value) = store.find_recent(key) {
+            let joinable = store.joinable_unproved();
+            if let Some((value, age)) = store.find_recent(key) {
+                // Ahead of its end, so that those who all want it need not wait for it together.
+                if age > store.caches.bounds.staleness / 2 {
+                    self.renew_behind(key, &joinable, load());
+                }
                 return Ok(value);
             }
-            let joinable = store.joinable_unproved();
             return Box::pin(store.find_or_load(key, &joinable, load())).await;
         }
         let now = store.caches.clock.monotonic();
@@ -71,6 +75,17 @@ impl<V: Send + Sync + 'static> Cache<V> {
         }
     }
 
+    /// Has a value read again, unless somebody does already.
+    fn renew_behind(&self, key: &str, joinable: &Joinable, load: Loader<V>) {
+        let store = &self.0;
+        let name = name::of_entry(store.spec.name, key);
+        if let Boarding::Lead(leader) = store.board(key, &name, joinable) {
+            let (store, key) = (store.clone(), key.to_owned());
+            // Nobody waits for it, so nobody is told when it fails: the next caller tries again.
+            tokio::spawn(async move { store.lead(leader, &key, &name, load).await.map(drop) });
+        }
+    }
+
     /// Serves a value after the end of its life, where the cache may.
     async fn renew(
         &self,
@@ -81,13 +96,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     ) -> Result<Known<V>, StoreError> {
         let store = &self.0;
         if late < store.spec.stale_while_revalidate {
-            let name = name::of_entry(store.spec.name, key);
-            if let Boarding::Lead(leader) = store.board(key, &name, &Joinable::Legal) {
-                let (store, key) = (store.clone(), key.to_owned());
-                // Nobody waits for it, so nobody is told when it fails: the next caller tries
-                // again.
-                tokio::spawn(async move { store.lead(leader, &key, &name, load).await.map(drop) });
-            }
+            self.renew_behind(key, &Joinable::Legal, load);
             store.counters.stale.add();
             Step::note(StepKind::Cache, store.spec.name, "stale", None);
             return Ok(value);

@@ -99,12 +99,12 @@ impl<V: Send + Sync + 'static> Store<V> {
     }
 
     /// Without a proof that invalidations arrive a value may be served for the bound, counted from
-    /// before it was read: it has seen every write that was acknowledged until then.
-    pub(super) fn find_recent(&self, key: &str) -> Option<Known<V>> {
+    /// before it was read: it has seen every write that was acknowledged until then. Gives its age.
+    pub(super) fn find_recent(&self, key: &str) -> Option<(Known<V>, Duration)> {
         let Inner { clock, fences, bounds, .. } = &*self.caches;
         let found = self.near.find_recent(key, fences, clock.monotonic(), bounds.staleness)?;
         self.counters.hits.add();
-        if found.is_none() {
+        if found.0.is_none() {
             self.counters.negative_hits.add();
         }
         Step::note(StepKind::Cache, self.spec.name, "hit", None);

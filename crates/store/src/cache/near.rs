@@ -94,17 +94,18 @@ impl<V> Near<V> {
         }
     }
 
-    /// What was read less than `within` ago, and was not written in this process since.
+    /// What was read less than `within` ago, and was not written in this process since; and its age.
     pub(super) fn find_recent(
         &self,
         key: &str,
         fences: &Fences,
         now: Duration,
         within: Duration,
-    ) -> Option<Known<V>> {
+    ) -> Option<(Known<V>, Duration)> {
         let entry = self.entries.get(key)?;
-        let is_recent = now < entry.life.fresh_until && entry.life.began.elapsed() < within;
-        (is_recent && fences.is_legal(&entry.stamp)).then_some(entry.value)
+        let age = entry.life.began.elapsed();
+        let is_recent = now < entry.life.fresh_until && age < within;
+        (is_recent && fences.is_legal(&entry.stamp)).then_some((entry.value, age))
     }
 
     /// Removes an entry that is of no use any more, unless it has been replaced.
