@@ -168,6 +168,22 @@ impl Journal {
         self.steps().take()
     }
 
+    fn open(&self, kind: StepKind, name: &'static str, parent: Option<StepId>) -> Option<Open> {
+        let now = Instant::now();
+        let id = self.begin(Recorded {
+            kind,
+            name,
+            parent,
+            began: now.saturating_duration_since(self.began()),
+            waited: Duration::ZERO,
+            took: None,
+            outcome: "",
+            failed: false,
+            number: None,
+        })?;
+        Some(Open { journal: self.clone(), id, began: now })
+    }
+
     fn begin(&self, step: Recorded) -> Option<StepId> {
         let mut steps = self.steps();
         let steps = steps.as_mut()?;
@@ -234,35 +250,26 @@ impl Step {
 
     /// The same, as a part of another step that has not ended.
     pub fn part(of: Option<StepId>, kind: StepKind, name: &'static str) -> Self {
-        let Some((journal, parent)) = Work::recorder() else { return Self(None) };
-        let (now, parent) = (Instant::now(), of.or(parent));
-        let step = Recorded {
-            kind,
-            name,
-            parent,
-            began: now.saturating_duration_since(journal.began()),
-            waited: Duration::ZERO,
-            took: None,
-            outcome: "",
-            failed: false,
-            number: None,
-        };
-        Self(journal.begin(step).map(|id| Open { journal, id, began: now }))
+        Self(
+            Work::with_recorder(|journal, parent| journal.open(kind, name, of.or(parent)))
+                .flatten(),
+        )
     }
 
     /// Records something that takes no time worth knowing.
     pub fn note(kind: StepKind, name: &'static str, outcome: &'static str, number: Option<i64>) {
-        let Some((journal, parent)) = Work::recorder() else { return };
-        journal.begin(Recorded {
-            kind,
-            name,
-            parent,
-            began: journal.began().elapsed(),
-            waited: Duration::ZERO,
-            took: Some(Duration::ZERO),
-            outcome,
-            failed: false,
-            number,
+        Work::with_recorder(|journal, parent| {
+            journal.begin(Recorded {
+                kind,
+                name,
+                parent,
+                began: journal.began().elapsed(),
+                waited: Duration::ZERO,
+                took: Some(Duration::ZERO),
+                outcome,
+                failed: false,
+                number,
+            })
         });
     }
 

@@ -57,10 +57,12 @@ impl Work {
     }
 
     /// Where a step is recorded that begins now, and what it is a part of.
-    pub(crate) fn recorder() -> Option<(Journal, Option<StepId>)> {
+    pub(crate) fn with_recorder<T>(
+        record: impl FnOnce(&Journal, Option<StepId>) -> T,
+    ) -> Option<T> {
         CURRENT.with_borrow(|work| {
             let work = work.as_ref()?;
-            Some((work.journal.clone()?, work.parent))
+            Some(record(work.journal.as_ref()?, work.parent))
         })
     }
 

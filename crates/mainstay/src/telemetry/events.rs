@@ -13,7 +13,7 @@ use tracing_subscriber::{Layer, layer::Context};
 
 use super::{
     format::{Format, level_name},
-    line::{Line, Within},
+    line::{Line, Within, string_key},
     log::CurrentRequest,
     pretty,
     sink::Sink,
@@ -40,7 +40,7 @@ impl Events {
         event.record(&mut Message { line, format: self.format });
         match self.format {
             Format::Json => {
-                line.text("target", metadata.target());
+                line.text(string_key!("target"), metadata.target());
                 (self.current)(&mut |id, trace| line.request(id, trace));
             }
             Format::Pretty(colours) => {
@@ -77,7 +77,7 @@ impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match self.format {
             _ if field.name() != MESSAGE => {}
-            Format::Json => self.line.display("msg", format_args!("{value:?}")),
+            Format::Json => self.line.display(string_key!("msg"), format_args!("{value:?}")),
             Format::Pretty(_) => self.line.bounded(format_args!("{value:?}"), Within::Terminal),
         }
     }

@@ -18,6 +18,23 @@ pub(crate) const TEXT_BYTES_MAX: usize = 1024;
 /// A buffer that grew beyond this is not kept for the next line; usual lines have 400 bytes.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
 
+/// The key of a member whose value follows, as it stands in a line: `,"status":`. Made whole when it
+/// is compiled, because a line consists of keys for the most part.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
+/// The same of a string, with its first quote.
+macro_rules! string_key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":\"")
+    };
+}
+
+pub(super) use {key, string_key};
+
 /// A line, and what is reused between lines of one thread.
 #[derive(Default)]
 pub(super) struct Line {
@@ -74,40 +91,30 @@ impl Line {
     /// The ids of the request a line belongs to.
     pub(super) fn request(&mut self, id: &RequestId, trace: &TraceContext) {
         // All three are made of characters that need no escape; their types see to it.
-        self.token("id", id.as_bytes());
-        self.token("trace_id", &trace.trace_id.to_ascii());
-        self.token("span_id", &trace.span_id.to_ascii());
+        self.token(string_key!("id"), id.as_bytes());
+        self.token(string_key!("trace_id"), &trace.trace_id.to_ascii());
+        self.token(string_key!("span_id"), &trace.span_id.to_ascii());
     }
 
-    /// A JSON key with its colon; keys are part of the format.
-    pub(super) fn key(&mut self, key: &str) {
-        self.raw(",\"");
+    /// ASCII that needs no escape, after a [`string_key!`].
+    pub(super) fn token(&mut self, key: &'static str, value: &[u8]) {
         self.raw(key);
-        self.raw("\":");
-    }
-
-    /// ASCII that needs no escape.
-    pub(super) fn token(&mut self, key: &str, value: &[u8]) {
-        self.key(key);
-        self.raw("\"");
         self.bytes.extend_from_slice(value);
-        self.raw("\"");
+        self.bytes.push(b'"');
     }
 
-    /// A string.
-    pub(super) fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        self.raw("\"");
+    /// A string, after a [`string_key!`].
+    pub(super) fn text(&mut self, key: &'static str, value: &str) {
+        self.raw(key);
         escape(&mut self.bytes, value, Within::Json);
-        self.raw("\"");
+        self.bytes.push(b'"');
     }
 
-    /// A string made by `Display` or `Debug`, cut at [`TEXT_BYTES_MAX`].
-    pub(super) fn display(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        self.key(key);
-        self.raw("\"");
+    /// A string made by `Display` or `Debug`, cut at [`TEXT_BYTES_MAX`], after a [`string_key!`].
+    pub(super) fn display(&mut self, key: &'static str, value: fmt::Arguments<'_>) {
+        self.raw(key);
         self.bounded(value, Within::Json);
-        self.raw("\"");
+        self.bytes.push(b'"');
     }
 
     /// Text of any origin, cut at [`TEXT_BYTES_MAX`].
@@ -117,9 +124,9 @@ impl Line {
         let _ = bounded.write_fmt(value);
     }
 
-    /// A number or another JSON literal, unquoted.
-    pub(super) fn number(&mut self, key: &str, value: impl itoa::Integer) {
-        self.key(key);
+    /// A number, after a [`key!`].
+    pub(super) fn number(&mut self, key: &'static str, value: impl itoa::Integer) {
+        self.raw(key);
         self.digits(value);
     }
 

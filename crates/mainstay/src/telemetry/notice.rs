@@ -7,7 +7,7 @@ use tracing::Level;
 
 use super::{
     format::{Colours, Format, level_name},
-    line::{Line, Within},
+    line::{Line, Within, key, string_key},
     pretty,
 };
 
@@ -37,11 +37,11 @@ impl Notice {
         match format {
             Format::Json => {
                 line.open(now, level_name(Level::WARN));
-                line.text("msg", self.message());
+                line.text(string_key!("msg"), self.message());
                 match self {
-                    Self::Lost(lines) => line.number("lost", *lines),
+                    Self::Lost(lines) => line.number(key!("lost"), *lines),
                     Self::NotRotated(error) | Self::NotReopened(error) => {
-                        line.display("error", format_args!("{error}"));
+                        line.display(string_key!("error"), format_args!("{error}"));
                     }
                 }
                 line.raw("}\n");

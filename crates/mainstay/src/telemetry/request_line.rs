@@ -4,7 +4,7 @@ use mainstay_core::{RequestLine, RequestLog};
 
 use super::{
     format::{Format, level_name},
-    line::Line,
+    line::{Line, key, string_key},
     pretty,
     sink::Sink,
 };
@@ -42,25 +42,28 @@ fn json(line: &mut Line, request: &RequestLine<'_>, client: ClientAddress) {
     line.request(request.id, request.trace);
     if let Some(subject) = request.subject {
         let mut buffer = [0; 36];
-        line.token("user_id", subject.0.as_hyphenated().encode_lower(&mut buffer).as_bytes());
+        line.token(
+            string_key!("user_id"),
+            subject.0.as_hyphenated().encode_lower(&mut buffer).as_bytes(),
+        );
     }
     // Both are names from the service's source.
-    line.token("module", request.module.as_bytes());
-    line.token("method", request.method.as_bytes());
-    line.text("route", request.route);
-    line.number("status", request.status);
-    line.key("ms");
+    line.token(string_key!("module"), request.module.as_bytes());
+    line.token(string_key!("method"), request.method.as_bytes());
+    line.text(string_key!("route"), request.route);
+    line.number(key!("status"), request.status);
+    line.raw(key!("ms"));
     line.thousandths(request.duration.as_micros() as u64);
-    line.number("bytes_in", request.bytes_in);
-    line.number("bytes_out", request.bytes_out);
+    line.number(key!("bytes_in"), request.bytes_in);
+    line.number(key!("bytes_out"), request.bytes_out);
     if let Some(code) = request.code {
-        line.text("code", code.name);
+        line.text(string_key!("code"), code.name);
     }
     if request.replayed {
         line.raw(",\"replayed\":true");
     }
     if let Some(cause) = request.cause {
-        line.display("cause", format_args!("{cause}"));
+        line.display(string_key!("cause"), format_args!("{cause}"));
     }
     if client != ClientAddress::Off {
         line.raw(",\"client\":\"");
