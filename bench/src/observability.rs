@@ -19,11 +19,14 @@ use crate::{
 
 pub(crate) fn measure(folder: &Path) -> Result<String> {
     let place = Place::embedded(folder);
-    let exporting = format!("observed export={}", collect()?);
+    let collector = collect()?;
+    let (some, all) =
+        (format!("observed export={collector}"), format!("observed export={collector},1"));
     let servers = [
         ("nothing", "observed none"),
         ("line, metrics, steps, recorder", "observed on"),
-        ("the same, and every trace exported", &exporting),
+        ("the same, and traces exported at the default ratio", &some),
+        ("the same, and every trace exported", &all),
     ];
     let servers =
         servers.map(|(name, binary)| anyhow::Ok((name, binary, Server::start(binary, place)?)));

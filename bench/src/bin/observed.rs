@@ -1,5 +1,5 @@
 //! One endpoint that does nothing and leaves the steps of a usual read, watched as its argument
-//! says: `none`, `on`, or `export=PORT`, where a collector is there that gets every trace.
+//! says: `none`, `on`, or `export=PORT` of a collector, and `,RATIO` if it is not the default.
 
 use std::process::ExitCode;
 
@@ -56,12 +56,13 @@ async fn noop() -> Json<Pong> {
 fn main() -> ExitCode {
     let how = std::env::args().nth(1).unwrap_or_default();
     let mut sources = Sources::of_process(None);
-    if let Some(port) = how.strip_prefix("export=") {
-        let endpoint = format!("http://127.0.0.1:{port}");
-        for (name, value) in
-            [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_TRACES_SAMPLER_ARG", "1".to_owned())]
-        {
-            sources.environment.push((name.to_owned(), value));
+    if let Some(export) = how.strip_prefix("export=") {
+        let (port, ratio) = export.split_once(',').unwrap_or((export, ""));
+        let mut set =
+            |name: &str, value: &str| sources.environment.push((name.to_owned(), value.to_owned()));
+        set("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://127.0.0.1:{port}"));
+        if !ratio.is_empty() {
+            set("OTEL_TRACES_SAMPLER_ARG", ratio);
         }
     }
     let mut loader = Loader::new(sources);
