@@ -18,8 +18,8 @@ pub(crate) const TEXT_BYTES_MAX: usize = 1024;
 /// A buffer that grew beyond this is not kept for the next line; usual lines have 400 bytes.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
 
-/// The key of a member whose value follows, as it stands in a line: `,"status":`. Made whole when it
-/// is compiled, because a line consists of keys for the most part.
+/// The key of a member whose value follows, as it stands in a line: `,"status":`. It is made whole
+/// when it is compiled, because a line consists of keys for the most part.
 macro_rules! key {
     ($name:literal) => {
         concat!(",\"", $name, "\":")

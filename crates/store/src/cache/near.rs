@@ -94,7 +94,7 @@ impl<V> Near<V> {
         }
     }
 
-    /// What was read less than `within` ago, and was not written in this process since; and its age.
+    /// What was read less than `within` ago and not written in this process since, and its age.
     pub(super) fn find_recent(
         &self,
         key: &str,
