@@ -5,7 +5,10 @@ use std::{io, sync::Arc};
 use mainstay_core::SystemClock;
 use mainstay_web::discipline::Matrix;
 
-use super::{Application, Failure, Overrides, instance::Prepared, offline, prepare};
+use super::{
+    Application, Failure, Overrides, offline,
+    prepare::{Prepared, prepare},
+};
 use crate::{config::Framework, metrics::Registry, telemetry::Telemetry};
 
 /// The discipline matrix of a service: every endpoint of both listeners against everything that has

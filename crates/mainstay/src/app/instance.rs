@@ -1,38 +1,26 @@
 //! `Instance`: a running service. `serve` and the test kit start it by the same function.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-};
+use std::{net::SocketAddr, sync::Arc};
 
-use mainstay_core::{Clock, HealthCheck, RequestLine, RequestLog, SystemClock};
-use mainstay_store::{
-    Caches, CachesOptions, Database, DatabaseOptions, MigrateError, Redis, Refusals,
-};
+use mainstay_core::Clock;
 use mainstay_web::{
-    Edge, EdgeBuilder, EdgeParts,
-    discipline::{self, Evidence, Matrix},
+    Edge,
     edge::{Breach, ProblemObserver},
-    openapi, ops,
-    server::{Drained, Server, ServerStats, Shutdown},
+    ops,
+    server::{Drained, Server, Shutdown},
 };
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
-    Application, Assembly, Failure, Resources, idempotency,
-    limits::{self, Counting},
-    metrics::{self as measured, Measured},
-    options,
+    Application, Failure, Resources, idempotency, metrics as measured, open, options,
+    prepare::{Prepared, prepare},
 };
 use crate::{
-    config::{Effective, Framework, MigrateAtStart},
+    config::{Effective, Framework},
     console::{self, Console},
-    http::Clients,
-    metrics::{self, Meter, Registry, TraceExport},
-    passwords::{PasswordOptions, Passwords},
+    passwords::PasswordOptions,
     telemetry::Telemetry,
     traces::{Exporter, Exporting},
-    why::{self, Recorder},
 };
 
 /// What tests replace, and production leaves alone.
@@ -165,206 +153,6 @@ impl Instance {
     }
 }
 
-/// The edges of a service, not yet listening.
-pub(crate) struct Prepared {
-    pub(crate) edge: Arc<Edge>,
-    pub(crate) ops_edge: Edge,
-    pub(crate) matrix: Matrix,
-    readiness: ops::Readiness,
-    counting: Counting,
-    measured: Measured,
-    metrics: metrics::Published,
-    console: Console,
-}
-
-impl Prepared {
-    /// The metrics of a service that does not listen.
-    pub(crate) fn registry<A: Application>(
-        self,
-        framework: &Framework,
-        resources: &Resources,
-    ) -> Result<Registry, Failure> {
-        measured::registry::<A>(framework, resources, self.measured, Arc::<ServerStats>::default())
-    }
-}
-
-/// Puts the edge around the modules. Does no I/O, so that `routes` and `openapi` can use it.
-pub(crate) fn prepare<A: Application>(
-    framework: &Framework,
-    settings: &A::Settings,
-    resources: &Resources,
-    telemetry: &Telemetry,
-    overrides: Overrides,
-) -> Result<Prepared, Failure> {
-    let Assembly { edge, authenticator, mut health, metrics: own } =
-        A::assemble(resources, settings);
-    health.push(Arc::new(resources.database.clone()) as Arc<dyn HealthCheck>);
-    let counting = limits::counting(framework, resources);
-    let log = telemetry.request_log();
-    let meter = Arc::new(Meter::new());
-    let refusals = Arc::new(Refusals::new(counting.limiter(), resources.clock.clone()));
-    let console = Console::new(refusals.clone());
-    let now = resources.clock.now();
-    let recorder = Arc::new(Recorder::new(framework.why.bytes, A::NAME, A::VERSION, now));
-    let exporter = Exporter::new(&framework.traces, resources.database.engine());
-    let exports = exporter.clone().map(|exporter| Arc::new(exporter) as Arc<dyn RequestLog>);
-    let watched = console.tail();
-    let listeners = [meter.clone() as Arc<dyn RequestLog>, recorder.clone(), log.clone(), watched]
-        .into_iter()
-        .chain(exports)
-        .filter(|_| !overrides.unobserved);
-    let parts = EdgeParts {
-        limiter: refusals,
-        authenticator,
-        idempotency: Some(Arc::new(idempotency::store(resources))),
-        log: Arc::new(Listeners(listeners.collect())),
-        clock: resources.clock.clone(),
-    };
-    let mut edge_options = options::edge::<A>(framework);
-    edge_options.breach = overrides.strict.unwrap_or(Breach::Report);
-    edge_options.observer = overrides.observer;
-    edge_options.records_steps =
-        !overrides.unobserved && (framework.why.bytes > 0 || exporter.is_some());
-    let sampler = edge_options.sampler.clone();
-    let described = Arc::new(OnceLock::new());
-    let edge = edge
-        .mount(openapi::routes(described.clone()))
-        .build(edge_options.clone(), parts.clone())
-        .map_err(|errors| contradiction(&errors))?;
-    let edge = Arc::new(edge);
-    meter.prepare(&edge);
-    recorder.prepare(&edge);
-    let _ = described.set(edge.clone());
-
-    let readiness = ops::Readiness::new(health, resources.clock.clone());
-    let published = discipline::Published::default();
-    let metrics = metrics::Published::default();
-    let parts = EdgeParts { log: Arc::new(FailuresOnly(log.clone())), ..parts };
-    let ops_edge = EdgeBuilder::default()
-        .mount(ops::routes(readiness.clone()))
-        .mount(discipline::routes(published.clone()))
-        .mount(super::connections::routes(resources.database.clone()))
-        .mount(super::log_level::routes(telemetry.levels()))
-        .mount(metrics::routes(metrics.clone()))
-        .mount(console::routes(console.clone()))
-        .mount(why::routes(recorder))
-        .build(options::ops_edge(framework, edge_options), parts)
-        .map_err(|errors| contradiction(&errors))?;
-    let evidence = Evidence::parse(A::evidence()).map_err(|invalid| invalid_evidence(&invalid))?;
-    let matrix = edge.discipline(&evidence).join(ops_edge.discipline(&evidence));
-    let _ = published.set(matrix.to_json().to_string().into());
-    let traces = TraceExport { exporter, sampler };
-    let measured =
-        Measured { meter, edge: edge.clone(), counting: counting.clone(), log, traces, own };
-    Ok(Prepared { edge, ops_edge, matrix, readiness, counting, measured, metrics, console })
-}
-
-/// Opens the database and brings its schema up to date, or refuses to start behind it.
-pub(crate) async fn open<A: Application>(
-    framework: &Framework,
-    overrides: &Overrides,
-) -> Result<Resources, Failure> {
-    let resources = open_unmigrated::<A>(framework, overrides).await?;
-    let migrator = resources.database.migrate(A::migrations());
-    let pending = match framework.database.migrate_at_start {
-        MigrateAtStart::Auto => {
-            migrator.up().await.map_err(migration_failure)?;
-            0
-        }
-        MigrateAtStart::Manual => migrator.plan().await.map_err(migration_failure)?.len(),
-    };
-    if pending > 0 {
-        return Err(Failure::new(
-            format!("{pending} migrations have not been applied"),
-            "database.migrate_at_start is `manual`, and the service needs its schema",
-            format!("run `{} migrate up`", A::NAME),
-        ));
-    }
-    Ok(resources)
-}
-
-/// Opens the database as it is.
-pub(crate) async fn open_unmigrated<A: Application>(
-    framework: &Framework,
-    overrides: &Overrides,
-) -> Result<Resources, Failure> {
-    let (url, database_options) = options::database::<A>(framework)?;
-    let redis = options::redis::<A>(framework)?;
-    let database = Database::open(&url, &database_options).await.map_err(|error| {
-        let explained = error.0;
-        Failure::new(explained.what, explained.why, explained.fix)
-    })?;
-    let kept = (options::passwords(framework), options::caches(framework));
-    Ok(resources(database, redis, kept, overrides))
-}
-
-/// Resources around an empty database in memory, for commands that only describe the service.
-pub(crate) async fn offline() -> Result<Resources, Failure> {
-    let url = "sqlite::memory:".parse().map_err(|error: mainstay_store::UrlError| {
-        Failure::unexpected("no database in memory", &error)
-    })?;
-    let database = Database::open(&url, &DatabaseOptions::default())
-        .await
-        .map_err(|error| Failure::unexpected("no database in memory", &error))?;
-    let usual = (PasswordOptions::default(), CachesOptions::default());
-    Ok(resources(database, None, usual, &Overrides::default()))
-}
-
-fn resources(
-    database: Database,
-    redis: Option<Redis>,
-    (passwords, caches): (PasswordOptions, CachesOptions),
-    overrides: &Overrides,
-) -> Resources {
-    let clock = overrides.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
-    let passwords = Passwords::new(overrides.passwords.unwrap_or(passwords));
-    let caches = match &redis {
-        Some(redis) => Caches::shared(redis, clock.clone(), caches),
-        None => Caches::alone(clock.clone()),
-    };
-    Resources { database, redis, caches, clock, passwords, clients: Clients::default() }
-}
-
-/// What a failed migration tells an operator.
-pub(crate) fn migration_failure(error: MigrateError) -> Failure {
-    match error {
-        MigrateError::Refused(explained) => {
-            Failure::new(explained.what, explained.why, explained.fix)
-        }
-        MigrateError::Failed { explanation, cause } => {
-            let why = format!("{}: {cause:?}", explanation.why);
-            Failure::new(explanation.what, why, explanation.fix)
-        }
-        MigrateError::Store(error) => Failure::unexpected("the migrations failed", &error),
-    }
-}
-
-/// Everybody who wants the line of each request, in the order in which they get it.
-struct Listeners(Vec<Arc<dyn RequestLog>>);
-
-impl RequestLog for Listeners {
-    fn record(&self, line: &RequestLine<'_>) {
-        for listener in &self.0 {
-            listener.record(line);
-        }
-    }
-
-    fn dropped(&self) -> u64 {
-        self.0.iter().map(|listener| listener.dropped()).sum()
-    }
-}
-
-/// A probe that succeeds says nothing that its absence would not.
-struct FailuresOnly(Arc<dyn RequestLog>);
-
-impl RequestLog for FailuresOnly {
-    fn record(&self, line: &RequestLine<'_>) {
-        if line.status >= 400 {
-            self.0.record(line);
-        }
-    }
-}
-
 fn local(server: &Server) -> Result<SocketAddr, Failure> {
     let address = server.local_address();
     address.map_err(|error| Failure::unexpected("the listener has no address", &error))
@@ -381,13 +169,4 @@ fn cannot_listen(variable: &str, address: SocketAddr, error: &std::io::Error) ->
         _ => format!("check the address, and {variable}"),
     };
     Failure::new(format!("cannot listen on {address}"), error.to_string(), fix)
-}
-
-fn invalid_evidence(invalid: &discipline::InvalidEvidence) -> Failure {
-    let fix = "write it again with `check --evidence FOLDER`";
-    Failure::new("the evidence of the service cannot be read", invalid.to_string(), fix)
-}
-
-fn contradiction(errors: &mainstay_web::edge::BuildErrors) -> Failure {
-    Failure::new("the service contradicts itself", errors.to_string(), "change the route tables")
 }

@@ -9,7 +9,9 @@ mod instance;
 mod limits;
 mod log_level;
 mod metrics;
+mod opening;
 mod options;
+mod prepare;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -22,7 +24,7 @@ pub use discipline::discipline;
 pub(crate) use discipline::{metrics_offline, prepare_offline};
 pub use failure::Failure;
 pub use instance::{Instance, Overrides};
-pub(crate) use instance::{migration_failure, offline, open, open_unmigrated, prepare};
+pub(crate) use opening::{migration_failure, offline, open, open_unmigrated};
 pub(crate) use options::{database as database_options, redis as redis_options};
 
 use crate::{config::Loader, http::Clients, passwords::Passwords};
