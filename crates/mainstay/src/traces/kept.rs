@@ -16,7 +16,7 @@ pub(super) struct Kept {
     pub(super) subject: Option<Subject>,
     pub(super) module: &'static str,
     pub(super) method: &'static str,
-    pub(super) route: Box<str>,
+    pub(super) route: &'static str,
     pub(super) status: u16,
     pub(super) code: Option<&'static str>,
     pub(super) replayed: bool,
@@ -39,7 +39,7 @@ impl Kept {
             subject: line.subject,
             module: line.module,
             method: line.method,
-            route: line.route.into(),
+            route: line.route,
             status: line.status,
             code: line.code.map(|code| code.name),
             replayed: line.replayed,
@@ -55,6 +55,6 @@ impl Kept {
     /// The memory that it takes.
     pub(super) fn bytes(&self) -> usize {
         let steps = self.steps.list.capacity() * size_of::<Recorded>();
-        size_of::<Self>() + self.route.len() + self.id.as_bytes().len() + steps
+        size_of::<Self>() + self.id.as_bytes().len() + steps
     }
 }

@@ -1,8 +1,10 @@
 //! The messages of OTLP that traces need, by the field numbers of `opentelemetry-proto` 1.x
 //! (`opentelemetry/proto/{collector/trace/v1,trace/v1,resource/v1,common/v1}/*.proto`).
 //!
-//! Fields that are never set are left out: on the wire there is no difference.
+//! Fields that are never set are left out, and text of spans is held as bytes, so that names of the
+//! source are not copied: on the wire there is no difference.
 
+use bytes::Bytes;
 use prost::{Enumeration, Message, Oneof};
 
 /// The body of a request to `/v1/traces`.
@@ -65,16 +67,16 @@ pub(super) struct Scope {
 #[expect(clippy::struct_field_names, reason = "fields are called as in the specification")]
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Span {
-    #[prost(bytes = "vec", tag = "1")]
-    pub(super) trace_id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    pub(super) span_id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    pub(super) parent_span_id: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) trace_id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) span_id: Bytes,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(super) parent_span_id: Bytes,
     #[prost(fixed32, tag = "16")]
     pub(super) flags: u32,
-    #[prost(string, tag = "5")]
-    pub(super) name: String,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub(super) name: Bytes,
     #[prost(enumeration = "SpanKind", tag = "6")]
     pub(super) kind: i32,
     #[prost(fixed64, tag = "7")]
@@ -122,8 +124,8 @@ pub(super) enum StatusCode {
 /// An attribute.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct KeyValue {
-    #[prost(string, tag = "1")]
-    pub(super) key: String,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) key: Bytes,
     #[prost(message, optional, tag = "2")]
     pub(super) value: Option<AnyValue>,
 }
@@ -136,8 +138,8 @@ pub(super) struct AnyValue {
 
 #[derive(Clone, PartialEq, Oneof)]
 pub(super) enum Value {
-    #[prost(string, tag = "1")]
-    Text(String),
+    #[prost(bytes = "bytes", tag = "1")]
+    Text(Bytes),
     #[prost(bool, tag = "2")]
     Truth(bool),
     #[prost(int64, tag = "3")]
@@ -147,21 +149,31 @@ pub(super) enum Value {
 }
 
 impl KeyValue {
-    pub(super) fn new(key: &str, value: impl Into<Value>) -> Self {
-        let value = Some(AnyValue { value: Some(value.into()) });
-        Self { key: key.to_owned(), value }
+    /// With a key from the source.
+    pub(super) fn new(key: &'static str, value: impl Into<Value>) -> Self {
+        Self::named(Bytes::from_static(key.as_bytes()), value)
+    }
+
+    pub(super) fn named(key: Bytes, value: impl Into<Value>) -> Self {
+        Self { key, value: Some(AnyValue { value: Some(value.into()) }) }
     }
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+impl From<&'static str> for Value {
+    fn from(text: &'static str) -> Self {
+        Self::Text(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl From<Bytes> for Value {
+    fn from(text: Bytes) -> Self {
+        Self::Text(text)
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(text.into())
     }
 }
 

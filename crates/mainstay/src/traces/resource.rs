@@ -31,6 +31,8 @@ pub(super) fn resource(
             None => attributes.push((key, value)),
         }
     }
-    let attributes = attributes.into_iter().map(|(key, value)| KeyValue::new(key, value));
+    let attributes = attributes
+        .into_iter()
+        .map(|(key, value)| KeyValue::named(key.to_owned().into(), value.to_owned()));
     Resource { attributes: attributes.collect() }
 }

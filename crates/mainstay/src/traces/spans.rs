@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use mainstay_core::{Recorded, SpanId, StepId, StepKind, TraceContext};
 
 use super::{
     kept::Kept,
-    otlp::{KeyValue, Span, SpanKind, Status, StatusCode, flag},
+    otlp::{KeyValue, Span, SpanKind, Status, StatusCode, Value, flag},
     statement,
 };
 
 /// Appends the spans of a request. `database` is a name of `db.system.name`.
 pub(super) fn append(request: &Kept, database: &'static str, spans: &mut Vec<Span>) {
     let began = u64::try_from(request.time.as_nanosecond()).unwrap_or_default();
-    let frame = Frame { trace: &request.trace, began, took: request.duration, database };
+    let trace_id = Bytes::copy_from_slice(&request.trace.trace_id.0);
+    let trace = &request.trace;
+    let frame = Frame { trace, trace_id, began, took: request.duration, database };
     spans.push(frame.request(request));
     spans.extend(request.steps.numbered().map(|(id, step)| frame.step(id, step)));
 }
@@ -21,6 +24,7 @@ pub(super) fn append(request: &Kept, database: &'static str, spans: &mut Vec<Spa
 /// What the spans of a request have in common.
 struct Frame<'r> {
     trace: &'r TraceContext,
+    trace_id: Bytes,
     /// Nanoseconds since 1970.
     began: u64,
     took: Duration,
@@ -34,22 +38,23 @@ impl Frame<'_> {
             "OTHER" => ("_OTHER", "HTTP"),
             method => (method, method),
         };
-        let route = (&*request.route != "-").then_some(&*request.route);
+        let route = (request.route != "-").then_some(request.route);
         let failed = request.status >= 500;
         let mut attributes = vec![
             KeyValue::new("http.request.method", method),
             KeyValue::new("http.response.status_code", i64::from(request.status)),
-            KeyValue::new("mainstay.request_id", request.id.as_str()),
+            KeyValue::new("mainstay.request_id", request.id.as_str().to_owned()),
             KeyValue::new("mainstay.module", request.module),
         ];
-        let mut add = |key, value: Option<String>| {
-            attributes.extend(value.map(|value| KeyValue::new(key, value)));
-        };
-        add("http.route", route.map(str::to_owned));
-        add("mainstay.code", request.code.map(str::to_owned));
-        let number = || request.status.to_string();
-        add("error.type", failed.then(|| request.code.map_or_else(number, str::to_owned)));
-        add("enduser.pseudo.id", request.subject.map(|subject| subject.to_string()));
+        attributes.extend(route.map(|route| KeyValue::new("http.route", route)));
+        attributes.extend(request.code.map(|code| KeyValue::new("mainstay.code", code)));
+        if failed {
+            let number = || Value::from(request.status.to_string());
+            let error = request.code.map_or_else(number, Value::from);
+            attributes.push(KeyValue::new("error.type", error));
+        }
+        let subject = request.subject.map(|subject| subject.to_string());
+        attributes.extend(subject.map(|subject| KeyValue::new("enduser.pseudo.id", subject)));
         if request.replayed {
             attributes.push(KeyValue::new("mainstay.replayed", true));
         }
@@ -60,8 +65,10 @@ impl Frame<'_> {
         let remote = if self.trace.parent_id.is_some() { flag::IS_REMOTE } else { 0 };
         Span {
             kind: SpanKind::Server.into(),
-            name: route.map_or_else(|| verb.to_owned(), |route| format!("{verb} {route}")),
-            parent_span_id: self.trace.parent_id.map_or_else(Vec::new, |id| id.0.to_vec()),
+            name: route.map_or(Bytes::from_static(verb.as_bytes()), |route| {
+                format!("{verb} {route}").into()
+            }),
+            parent_span_id: self.trace.parent_id.map_or_else(Bytes::new, bytes_of),
             attributes,
             status: status(failed),
             flags: self.flags() | remote,
@@ -87,7 +94,7 @@ impl Frame<'_> {
         Span {
             kind: kind.into(),
             name,
-            parent_span_id: parent.0.to_vec(),
+            parent_span_id: bytes_of(parent),
             attributes,
             status: status(step.failed),
             ..self.span(self.trace.span_of(id), step.began, ended)
@@ -98,8 +105,8 @@ impl Frame<'_> {
     fn span(&self, id: SpanId, from: Duration, to: Duration) -> Span {
         let at = |since: Duration| self.began.saturating_add(since.as_nanos() as u64);
         Span {
-            trace_id: self.trace.trace_id.0.to_vec(),
-            span_id: id.0.to_vec(),
+            trace_id: self.trace_id.clone(),
+            span_id: bytes_of(id),
             flags: self.flags(),
             start_time_unix_nano: at(from),
             end_time_unix_nano: at(to),
@@ -113,6 +120,10 @@ impl Frame<'_> {
     }
 }
 
+fn bytes_of(id: SpanId) -> Bytes {
+    Bytes::copy_from_slice(&id.0)
+}
+
 /// An error, or nothing: `Ok` is for people who have looked into it.
 fn status(failed: bool) -> Option<Status> {
     failed.then(|| Status { code: StatusCode::Error.into() })
@@ -120,7 +131,7 @@ fn status(failed: bool) -> Option<Status> {
 
 /// What the conventions say about a kind of step.
 struct Described {
-    name: String,
+    name: Bytes,
     kind: SpanKind,
     attributes: Vec<KeyValue>,
 }
@@ -129,26 +140,26 @@ fn describe(step: &Recorded, database: &'static str) -> Described {
     let counted = |key| step.number.map(|number| KeyValue::new(key, number));
     let (name, kind, attributes) = match step.kind {
         StepKind::Sql => {
-            let summary = statement::summary(step.name);
+            let summary = Bytes::from(statement::summary(step.name));
             let mut attributes = vec![
                 KeyValue::new("db.system.name", database),
                 KeyValue::new("db.query.text", step.name),
-                KeyValue::new("db.query.summary", &*summary),
+                KeyValue::new("db.query.summary", summary.clone()),
             ];
             // Rows that were written were not returned.
-            let is_read = summary.starts_with("SELECT");
+            let is_read = summary.starts_with(b"SELECT");
             let rows = if is_read { "db.response.returned_rows" } else { "mainstay.rows" };
             attributes.extend(counted(rows));
             (summary, SpanKind::Client, attributes)
         }
         StepKind::Redis => {
             let system = KeyValue::new("db.system.name", "redis");
-            (step.name.to_owned(), SpanKind::Client, vec![system])
+            (Bytes::from_static(step.name.as_bytes()), SpanKind::Client, vec![system])
         }
         StepKind::Outbound => {
             let mut attributes = vec![KeyValue::new("service.peer.name", step.name)];
             attributes.extend(counted("http.response.status_code"));
-            (step.name.to_owned(), SpanKind::Client, attributes)
+            (Bytes::from_static(step.name.as_bytes()), SpanKind::Client, attributes)
         }
         kind => {
             let key = match kind {
@@ -157,7 +168,7 @@ fn describe(step: &Recorded, database: &'static str) -> Described {
                 _ => "mainstay.number",
             };
             let name = format!("{} {}", kind.as_str(), step.name);
-            (name, SpanKind::Internal, counted(key).into_iter().collect())
+            (name.into(), SpanKind::Internal, counted(key).into_iter().collect())
         }
     };
     Described { name, kind, attributes }
