@@ -15,6 +15,20 @@ struct Need {
     install: &'static [&'static str],
 }
 
+/// Installs packages of Debian, after a look at what there is.
+macro_rules! debian {
+    ($packages:literal) => {
+        &[
+            "sh",
+            "-c",
+            concat!(
+                "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes ",
+                $packages
+            ),
+        ]
+    };
+}
+
 /// Whether a need is met after an attempt to meet it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -62,11 +76,7 @@ const PYTHON: Need = Need {
 const POSTGRES: Need = Need {
     name: "a PostgreSQL server",
     present: &["sh", "-c", "command -v initdb || ls /usr/lib/postgresql/*/bin/initdb"],
-    install: &[
-        "sh",
-        "-c",
-        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes postgresql",
-    ],
+    install: debian!("postgresql"),
 };
 
 /// The pooler that the tests put in front of it. It runs as the same account, and where Debian puts
@@ -74,11 +84,7 @@ const POSTGRES: Need = Need {
 const PGBOUNCER: Need = Need {
     name: "PgBouncer",
     present: &["sh", "-c", "command -v pgbouncer || ls /usr/sbin/pgbouncer"],
-    install: &[
-        "sh",
-        "-c",
-        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes pgbouncer",
-    ],
+    install: debian!("pgbouncer"),
 };
 
 /// What the tests start to share state in. Debian starts one of its own with it, at a port that no
@@ -86,34 +92,21 @@ const PGBOUNCER: Need = Need {
 const REDIS: Need = Need {
     name: "Redis",
     present: &["sh", "-c", "command -v redis-server || command -v valkey-server"],
-    install: &[
-        "sh",
-        "-c",
-        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes redis-server",
-    ],
+    install: debian!("redis-server"),
 };
 
 /// The browser that looks at the console, and what tells it what to do.
 const CHROMIUM: Need = Need {
     name: "Chromium and its driver",
     present: &["sh", "-c", "command -v chromium && command -v chromedriver"],
-    install: &[
-        "sh",
-        "-c",
-        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes chromium \
-         chromium-driver",
-    ],
+    install: debian!("chromium chromium-driver"),
 };
 
 /// What shows a process another time of day.
 const FAKETIME: Need = Need {
     name: "libfaketime",
     present: &["sh", "-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"],
-    install: &[
-        "sh",
-        "-c",
-        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes faketime",
-    ],
+    install: debian!("faketime"),
 };
 
 /// The pinned schemathesis and what it needs, relative to the root.
