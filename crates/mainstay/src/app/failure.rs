@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use crate::telemetry::Chain;
+
 /// Ends a command with exit code 1.
 #[derive(Debug)]
 pub struct Failure {
@@ -18,13 +20,7 @@ impl Failure {
 
     /// A failure nobody has planned for: the reason is an error's chain.
     pub fn unexpected(what: impl Into<String>, error: &(dyn Error + 'static)) -> Self {
-        let mut why = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            why = format!("{why}: {inner}");
-            source = inner.source();
-        }
-        Self::new(what, why, "see the reason above; the log may say more")
+        Self::new(what, Chain(error).to_string(), "see the reason above; the log may say more")
     }
 
     /// What, why and fix.

@@ -32,7 +32,7 @@ pub(crate) use self::{
     passwords::PasswordLoad,
     process::Process,
     registry::Registry,
-    requests::{Meter, Requests},
+    requests::{BOUNDS, Meter, Requests},
     runtime::Runtime,
     serve::{Published, routes},
     server::Connections,

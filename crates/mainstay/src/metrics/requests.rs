@@ -22,7 +22,7 @@ use super::{Collect, Family, Label, Page};
 /// From a cached answer to the default deadline. Each of the usual objectives (100 ms, 250 ms,
 /// 500 ms, 1 s) is a bound, so that it is counted and not estimated; in between a quantile is off
 /// by a factor of 2.5 at most. The text formats have no native histograms.
-const BOUNDS: [Duration; 14] = [
+pub(crate) const BOUNDS: [Duration; 14] = [
     Duration::from_micros(500),
     Duration::from_millis(1),
     Duration::from_micros(2500),

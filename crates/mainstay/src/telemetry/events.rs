@@ -172,7 +172,7 @@ impl Visit for Fields<'_> {
 }
 
 /// An error and its causes, from the outside in.
-struct Chain<'a>(&'a dyn Error);
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

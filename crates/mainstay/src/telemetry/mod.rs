@@ -16,9 +16,9 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::line::TEXT_BYTES_MAX;
 pub use self::{
     error::TelemetryError,
     levels::Levels,
     log::{CurrentRequest, Telemetry},
 };
+pub(crate) use self::{events::Chain, line::TEXT_BYTES_MAX};

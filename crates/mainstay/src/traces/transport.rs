@@ -21,7 +21,7 @@ use mainstay_core::Clock;
 use prost::Message;
 
 use super::otlp::{ExportTraceServiceResponse, PartialSuccess};
-use crate::{config::Traces, http::Connector};
+use crate::{config::Traces, http::Connector, telemetry::Chain};
 
 /// An honest answer has a sentence at most.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -68,7 +68,7 @@ impl Transport {
     pub(super) async fn post(&self, batch: Bytes) -> Answer {
         match tokio::time::timeout(self.timeout, self.exchange(batch)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Answer::Later(chain(&*error), None),
+            Ok(Err(error)) => Answer::Later(Chain(&*error).to_string(), None),
             Err(_) => Answer::Later("no answer in time".to_owned(), None),
         }
     }
@@ -110,17 +110,6 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
-}
-
-/// An error and its causes.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     app::Failure,
+    telemetry::Chain,
     why::{Record, Records},
 };
 
@@ -103,7 +104,10 @@ async fn through<C: Connect + Clone + Send + Sync + 'static>(
     let response = match client.request(request).await {
         Ok(response) => response,
         Err(error) => {
-            return Answer::Refused(chain(&error), "is it running, and is this its address?");
+            return Answer::Refused(
+                Chain(&error).to_string(),
+                "is it running, and is this its address?",
+            );
         }
     };
     let (head, body) = response.into_parts();
@@ -133,15 +137,4 @@ fn read(status: StatusCode, body: &[u8]) -> Answer {
         _ => "its log may say more",
     };
     Answer::Refused(format!("it answers {status} {code}"), fix)
-}
-
-/// An error with its causes.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
