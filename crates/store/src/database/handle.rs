@@ -200,7 +200,8 @@ impl Database {
 
     async fn read(&self, sql: &'static str, params: Vec<Value>) -> Result<Outcome, StoreError> {
         match Unit::of(self) {
-            Some(unit) => unit.read(sql, params).await,
+            // Boxed, because most reads are in no unit and every one would hold the place.
+            Some(unit) => Box::pin(unit.read(sql, params)).await,
             None => self.read_alone(sql, params).await,
         }
     }

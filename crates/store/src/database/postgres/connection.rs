@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage};
 use super::{
     cancel::{self, Canceller},
     connector::Connector,
+    drive::behind_others,
     failure::{self, Step},
     interrupt::{Interrupts, Sending},
     limits::Limits,
@@ -91,12 +92,16 @@ impl Connection {
         driver: Driver,
         session: Session,
     ) -> Self {
-        let generation = session.generation;
+        let Session { generation, purpose, .. } = session;
         let lifetime = connector.options.max_lifetime.mul_f64(1.0 - fastrand::f64() / 10.0);
         let farewell = Arc::new(OnceLock::new());
         let (heard, retiring) = (farewell.clone(), Arc::downgrade(connector));
         let driving = tokio::spawn(async move {
-            let Err(error) = driver.await else { return };
+            let ended = match purpose {
+                Purpose::Lane => behind_others(driver).await,
+                Purpose::Exclusive => driver.await,
+            };
+            let Err(error) = ended else { return };
             if let Some(code) = error.code() {
                 // Nothing else sets it.
                 let _ = heard.set(code.code().to_owned());
@@ -232,9 +237,9 @@ impl Connection {
         })
     }
 
-    /// Called before a statement is sent on a connection that others use too.
-    pub(super) fn sending(&self) -> Sending {
-        self.interrupts.sending()
+    /// Called before a statement is sent, which is now, on a connection that others use too.
+    pub(super) fn sending(&self, now: Instant) -> Sending {
+        self.interrupts.sending(now)
     }
 
     /// Whether an error is the effect of [`interrupt`](Self::interrupt) on a statement that was not

@@ -81,7 +81,8 @@ impl Postgres {
         let is_room = || self.0.pool.has_room();
         match self.0.lanes.run(sql, params, None, is_room).await {
             Ran::Answered(result) => result,
-            Ran::HandedBack(params) => self.run_alone(sql, &params).await,
+            // Boxed, because few reads come here and every one would hold the place.
+            Ran::HandedBack(params) => Box::pin(self.run_alone(sql, &params)).await,
         }
     }
 

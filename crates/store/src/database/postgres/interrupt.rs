@@ -38,9 +38,9 @@ impl Interrupts {
         }
     }
 
-    /// Called before a statement is sent.
-    pub(super) fn sending(&self) -> Sending {
-        Sending { settled: self.settled.load(Ordering::SeqCst), at: Instant::now() }
+    /// Called before a statement is sent, which is now.
+    pub(super) fn sending(&self, now: Instant) -> Sending {
+        Sending { settled: self.settled.load(Ordering::SeqCst), at: now }
     }
 
     /// Whether an error is the effect of a cancellation that was meant for another statement: it

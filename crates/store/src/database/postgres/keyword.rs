@@ -89,22 +89,24 @@ fn effect(sql: &str) -> Effect {
 /// The first word, and what follows it.
 pub(super) fn word(sql: &str) -> (&str, &str) {
     let sql = start(sql);
-    let end = sql.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(sql.len());
+    let end = sql.bytes().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(sql.len());
     sql.split_at(end)
 }
 
 /// Leaves out white space, comments and opening brackets.
 fn start(mut sql: &str) -> &str {
-    loop {
+    // Most statements begin with their first word.
+    while !sql.starts_with(|first: char| first.is_ascii_alphabetic()) {
         sql = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
         if let Some(comment) = sql.strip_prefix("--") {
             sql = comment.find('\n').map_or("", |end| &comment[end..]);
         } else if let Some(comment) = sql.strip_prefix("/*") {
             sql = after_comment(comment);
         } else {
-            return sql;
+            break;
         }
     }
+    sql
 }
 
 /// Comments between `/*` and `*/` may contain each other.

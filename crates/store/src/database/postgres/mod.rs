@@ -5,6 +5,7 @@ mod cancel;
 mod connection;
 mod connector;
 mod console;
+mod drive;
 mod engine;
 mod failure;
 mod holders;

@@ -40,7 +40,8 @@ impl Connection {
         if let Some(prepared) = self.statements().get(sql) {
             return Ok(Some(prepared.clone()));
         }
-        let statement = self.client.prepare(sql).await?;
+        // Boxed, because it happens once and every statement would hold the place.
+        let statement = Box::pin(self.client.prepare(sql)).await?;
         let prepared = Prepared { columns: columns(&statement), statement };
         self.statements().insert(sql, prepared.clone());
         Ok(Some(prepared))
@@ -83,8 +84,17 @@ impl Connection {
             return self.run(sql, prepared, params).await;
         }
         // Behind a pooler the session is another's the moment after, so limits go with the
-        // statement, and end with it.
-        let first = mode.limits.begin();
+        // statement, and end with it. Boxed: who has no pooler need not hold the place.
+        Box::pin(self.run_pooled(sql, prepared, params)).await
+    }
+
+    async fn run_pooled(
+        &self,
+        sql: &'static str,
+        prepared: Option<&Prepared>,
+        params: &[Value],
+    ) -> Result<Outcome, Error> {
+        let first = self.mode().limits.begin();
         let (begun, ran, ended) = tokio::join!(
             biased;
             self.client.batch_execute(&first),

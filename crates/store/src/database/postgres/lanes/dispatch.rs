@@ -82,7 +82,7 @@ impl Lanes {
             return Ran::Answered(Err(closed()));
         }
         let asked = Instant::now();
-        match self.0.queue.place(&self.0.connector, as_of, is_room_elsewhere).await {
+        match self.0.queue.place(&self.0.connector, asked, as_of, is_room_elsewhere).await {
             Ok(Some(place)) => self.run_at(place, asked, sql, params).await,
             Ok(None) => Ran::HandedBack(params),
             Err(error) => Ran::Answered(Err(error)),
@@ -97,13 +97,17 @@ impl Lanes {
         params: Vec<Value>,
     ) -> Ran {
         let (mut place, mut params) = (place, params);
-        let connection = match self.connection(&place.lane, Connection::is_current).await {
-            Ok(connection) => connection,
-            Err(error) => return Ran::Answered(Err(error)),
+        // What is rare in here is boxed: every read would hold the place.
+        let connection = match place.lane.connection(Connection::is_current) {
+            Some(connection) => connection,
+            None => match Box::pin(self.connect(&place.lane, Connection::is_current)).await {
+                Ok(connection) => connection,
+                Err(error) => return Ran::Answered(Err(error)),
+            },
         };
         let mut is_second = false;
         loop {
-            let preparing = connection.sending();
+            let preparing = connection.sending(Instant::now());
             let prepared = match connection.prepare(sql).await {
                 Ok(prepared) => prepared,
                 Err(error) if is_for_elsewhere(&connection, &preparing, &error) => {
@@ -115,12 +119,13 @@ impl Lanes {
                 }
             };
             let sent = Sent::new(connection.clone(), place, sql, prepared, params);
-            let answer = sent.await;
-            let took = answer.place.answered();
+            let mut answer = sent.await;
+            let now = Instant::now();
+            let took = answer.place.answered(now);
             let error = match answer.result {
                 Ok(outcome) => {
                     self.0.slow.note(sql, took.saturating_sub(connection.round_trip()));
-                    let waited = asked.elapsed().saturating_sub(took);
+                    let waited = (now - asked).saturating_sub(took);
                     return Ran::Answered(Ok(Outcome { waited, ..outcome }));
                 }
                 Err(error) => error,
@@ -138,15 +143,12 @@ impl Lanes {
         }
     }
 
-    /// The lane's connection, if it is acceptable; opens another if it is not.
-    async fn connection(
+    /// Opens the lane's connection, unless there is one by then that is acceptable.
+    async fn connect(
         &self,
         lane: &Arc<Lane>,
         accept: fn(&Connection) -> bool,
     ) -> Result<Arc<Connection>, StoreError> {
-        if let Some(connection) = lane.connection(accept) {
-            return Ok(connection);
-        }
         let opening = lane.opening.clone().lock_owned().await;
         if let Some(connection) = lane.connection(accept) {
             return Ok(connection);
@@ -177,7 +179,9 @@ impl Lanes {
             if !self.0.closed.load(Ordering::Relaxed) {
                 // One that is merely old serves until another is there. Nobody waits for this, and
                 // who needs it is told.
-                let _ = self.connection(lane, Connection::is_fit).await;
+                if lane.connection(Connection::is_fit).is_none() {
+                    let _ = self.connect(lane, Connection::is_fit).await;
+                }
             }
         }
     }

@@ -113,7 +113,7 @@ impl Lane {
         let number = state.next;
         state.next += 1;
         state.sent.push_back((number, now));
-        Place { lane: self.clone(), number }
+        Place { lane: self.clone(), number, answered: None }
     }
 
     /// The connection, if it is acceptable.
@@ -148,13 +148,16 @@ impl Lane {
 pub(super) struct Place {
     pub(super) lane: Arc<Lane>,
     number: u64,
+    answered: Option<Instant>,
 }
 
 impl Place {
-    /// Takes note of an answer, and returns how long the server was at it.
-    pub(super) fn answered(&self) -> Duration {
+    /// Takes note of an answer that has come now, and returns how long the server was at it.
+    pub(super) fn answered(&mut self, now: Instant) -> Duration {
+        self.answered = Some(now);
         let mut state = self.lane.state();
-        let took = state.busy_since().map_or(Duration::ZERO, |since| since.elapsed());
+        let since = state.busy_since();
+        let took = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         state.window = if took > state.slow_after() {
             (state.window / 2).max(1)
         } else {
@@ -173,7 +176,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.lane.state();
         state.remove(self.number);
-        state.answered = Some(Instant::now());
+        state.answered = Some(self.answered.unwrap_or_else(Instant::now));
         drop(state);
         self.lane.freed.notify_one();
     }
@@ -187,13 +190,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Sends the statement, by `send`, behind everything that was sent before. The place may have
-    /// been taken while the statement had yet to be prepared.
-    pub(super) fn send<R>(&self, send: impl FnOnce() -> R) -> R {
+    /// Sends the statement now, by `send`, behind everything that was sent before. The place may
+    /// have been taken while the statement had yet to be prepared.
+    pub(super) fn send<R>(&self, now: Instant, send: impl FnOnce() -> R) -> R {
         let _sending = self.lane.sending.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lane.state();
         state.remove(self.number);
-        state.sent.push_back((self.number, Instant::now()));
+        state.sent.push_back((self.number, now));
         drop(state);
         send()
     }

@@ -55,16 +55,27 @@ impl Queue {
     pub(super) async fn place(
         &self,
         connector: &Connector,
+        now: Instant,
         as_of: Option<Instant>,
         is_room_elsewhere: impl Fn() -> bool,
     ) -> Result<Option<Place>, StoreError> {
         if let Ok(_turn) = self.turn.try_lock() {
-            match self.choose(connector, as_of) {
+            match self.choose(connector, now, as_of) {
                 Choice::Lane(place) => return Ok(Some(place)),
                 Choice::HeldUp if is_room_elsewhere() => return Ok(None),
                 Choice::HeldUp | Choice::Full => {}
             }
         }
+        // Boxed, because few have to wait and every read would hold the place.
+        Box::pin(self.wait(connector, as_of, is_room_elsewhere)).await
+    }
+
+    async fn wait(
+        &self,
+        connector: &Connector,
+        as_of: Option<Instant>,
+        is_room_elsewhere: impl Fn() -> bool,
+    ) -> Result<Option<Place>, StoreError> {
         let options = &connector.options;
         let waiting = Waiting::enter(&self.waiting);
         if waiting.before >= options.read_queue_max {
@@ -73,7 +84,7 @@ impl Queue {
         let choosing = async {
             let _turn = self.turn.lock().await;
             loop {
-                match self.choose(connector, as_of) {
+                match self.choose(connector, Instant::now(), as_of) {
                     Choice::Lane(place) => return Some(place),
                     Choice::HeldUp if is_room_elsewhere() => return None,
                     Choice::HeldUp | Choice::Full => {}
@@ -88,8 +99,7 @@ impl Queue {
     }
 
     /// Chooses the lane that is not held up, is connected, and has the least to do.
-    fn choose(&self, connector: &Connector, as_of: Option<Instant>) -> Choice {
-        let now = Instant::now();
+    fn choose(&self, connector: &Connector, now: Instant, as_of: Option<Instant>) -> Choice {
         let is_fresh = |look: &Look| as_of.is_none_or(|as_of| look.fresh_as_of >= Some(as_of));
         let is_cut_off = |look: &Look| look.is_down && connector.obstacle().is_some();
         let looks = self.lanes.iter().map(|lane| (lane.look(now), lane));

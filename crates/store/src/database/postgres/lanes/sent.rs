@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio_postgres::Error;
@@ -43,11 +43,13 @@ pub(super) struct Sent {
     running: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     /// It is on the wire.
     is_begun: bool,
+    now: Instant,
     connection: Arc<Connection>,
     watch: Watch,
 }
 
 impl Sent {
+    /// To be polled at once.
     pub(super) fn new(
         connection: Arc<Connection>,
         place: Place,
@@ -55,15 +57,16 @@ impl Sent {
         prepared: Option<Prepared>,
         params: Vec<Value>,
     ) -> Self {
+        let now = Instant::now();
         let (watch, kept) = (place.watch(), connection.clone());
         let running = Box::pin(async move {
-            let sending = connection.sending();
+            let sending = connection.sending(now);
             let result = connection.run_alone(sql, prepared.as_ref(), &params).await;
             let is_mistaken =
                 result.as_ref().is_err_and(|error| connection.is_mistaken(&sending, error));
             Answer { place, params, result, is_mistaken }
         });
-        Self { running: Some(running), is_begun: false, connection: kept, watch }
+        Self { running: Some(running), is_begun: false, now, connection: kept, watch }
     }
 }
 
@@ -72,10 +75,10 @@ impl Future for Sent {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         let was_begun = std::mem::replace(&mut self.is_begun, true);
-        let Self { running, watch, .. } = &mut *self;
+        let Self { running, watch, now, .. } = &mut *self;
         let Some(running) = running.as_mut() else { return Poll::Pending };
         let mut poll = || running.as_mut().poll(context);
-        let polled = if was_begun { poll() } else { watch.send(poll) };
+        let polled = if was_begun { poll() } else { watch.send(*now, poll) };
         if polled.is_ready() {
             self.running = None;
         }
