@@ -15,6 +15,7 @@ mod process;
 mod side_by_side;
 mod startup;
 mod usage;
+mod whole;
 
 use anyhow::Result;
 

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::{cache, group_commit, limiter, log_in, observability, postgres, side_by_side, startup};
+use crate::{
+    cache, group_commit, limiter, log_in, observability, postgres, side_by_side, startup, whole,
+};
 
 /// Measures in a folder of its own, and tells the results.
 type Part = fn(&Path) -> Result<String>;
@@ -25,6 +27,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let only = match arguments {
         [command, load] if command == postgres::COMMAND => {
             print(&postgres::run_client(load)?);
+            return Ok(());
+        }
+        [command] if command == whole::COMMAND => {
+            print(&whole::measure(tempfile::tempdir()?.path())?);
             return Ok(());
         }
         [] => None,
