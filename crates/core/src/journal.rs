@@ -142,9 +142,14 @@ impl Steps {
 impl Journal {
     /// Begins now. Steps are kept if they are `recorded`; the ids are known in any case.
     pub fn new(id: RequestId, trace: TraceContext, recorded: bool) -> Self {
+        Self::begun(Instant::now(), id, trace, recorded)
+    }
+
+    /// The same, of a request that has begun before.
+    pub fn begun(began: Instant, id: RequestId, trace: TraceContext, recorded: bool) -> Self {
         let steps = || Steps { list: Vec::with_capacity(STEPS_USUAL), omitted: 0 };
         let steps = Mutex::new(recorded.then(steps));
-        Self(Arc::new(Shared { id, trace, began: Instant::now(), steps }))
+        Self(Arc::new(Shared { id, trace, began, steps }))
     }
 
     /// The id of the request.

@@ -85,8 +85,13 @@ impl TokenHash {
     /// The bytes as 64 hexadecimal digits, for a key of a cache.
     pub fn to_hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+        let mut text = vec![0; 2 * self.0.len()];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        // All of them are ASCII.
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// The hash as it was stored; `None` for bytes that are none.

@@ -10,7 +10,7 @@ const SERIES_MAX: usize = 20_000;
 #[derive(Default)]
 pub(super) struct Sampler {
     /// The number of each series, and its last value.
-    series: HashMap<String, (usize, f64)>,
+    series: HashMap<String, (usize, f64), foldhash::fast::RandomState>,
 }
 
 /// What one reading has found.
@@ -27,14 +27,15 @@ impl Sampler {
     /// Reads a page in Prometheus' text format, as our own registry writes it.
     pub(super) fn read(&mut self, page: &str) -> Sample {
         let mut sample = Sample::default();
-        let (mut only_grows, mut below) = (false, 0.0);
+        let (mut only_grows, mut has_buckets, mut below) = (false, false, 0.0);
         for line in page.lines() {
             if let Some(declaration) = line.strip_prefix("# TYPE ") {
                 only_grows = !declaration.ends_with(" gauge");
+                has_buckets = declaration.ends_with(" histogram");
             }
             let Some((name, value)) = sample_of(line) else { continue };
             let Some((number, last)) = self.find(name, &mut sample.names) else { continue };
-            let alone = if name.contains("_bucket{") {
+            let alone = if has_buckets && name.contains("_bucket{") {
                 // A bucket counts what is in those before it, too; the last one ends its histogram.
                 let alone = value - below;
                 below = if name.contains("le=\"+Inf\"") { 0.0 } else { value };

@@ -187,6 +187,11 @@ fn number(text: &mut String, number: f64) {
 
 /// Writes a text so that it ends where it should. Help of the older format has no quotes to escape.
 fn escape(text: &mut String, raw: &str, quotes: bool) {
+    let is_special = |byte: u8| matches!(byte, b'\\' | b'\n' | b'"');
+    // Names from the source hardly ever have one.
+    if !raw.bytes().any(is_special) {
+        return text.push_str(raw);
+    }
     for character in raw.chars() {
         match character {
             '\\' => text.push_str("\\\\"),

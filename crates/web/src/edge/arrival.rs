@@ -1,6 +1,6 @@
 //! One pass over the head of a request: everything the edge wants to know from it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use mainstay_core::{Journal, RequestId, SpanId, Timestamp, TraceContext, TraceId, TraceState};
@@ -60,7 +60,12 @@ impl<'h> Occurs<'h> {
 }
 
 impl Arrival {
-    pub(super) fn read(headers: &HeaderMap, time: Timestamp, options: &EdgeOptions) -> Self {
+    pub(super) fn read(
+        headers: &HeaderMap,
+        time: Timestamp,
+        began: Instant,
+        options: &EdgeOptions,
+    ) -> Self {
         let [mut host, mut id, mut traceparent, mut timeout] = [Occurs::Never; 4];
         let mut is_conditional = false;
         for (name, value) in headers {
@@ -79,7 +84,8 @@ impl Arrival {
         }
         let id = id.text().and_then(RequestId::parse).unwrap_or_else(|| generated_id(time));
         Self {
-            journal: Journal::new(
+            journal: Journal::begun(
+                began,
                 id,
                 trace(traceparent.text(), headers, &options.sampler),
                 options.records_steps,

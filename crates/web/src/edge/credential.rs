@@ -16,6 +16,9 @@ use crate::{codes, extract::Transport, respond::Problem};
 /// No credential of ours is nearly this long; a longer one is not worth hashing.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 
+/// The scheme of RFC 6750.
+const BEARER: &str = "bearer";
+
 /// The prefix makes browsers refuse the cookie unless it is `Secure`, of this host alone and for
 /// every path (RFC 6265bis section 4.1.3.2).
 pub(crate) const SESSION_COOKIE: &str = "__Host-session";
@@ -49,8 +52,9 @@ fn bearer(headers: &HeaderMap) -> Credential {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, several) = (values.next(), values.next().is_some());
     let text = value.map_or("", |value| value.to_str().unwrap_or_default());
-    let (scheme, credential) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let (scheme, credential) = text.split_at_checked(BEARER.len()).unwrap_or((text, ""));
+    let ends = credential.is_empty() || credential.starts_with(' ');
+    if !ends || !scheme.eq_ignore_ascii_case(BEARER) {
         return Credential::Absent;
     }
     usable(credential.trim(), several).map_or(Credential::Unusable, Credential::Bearer)

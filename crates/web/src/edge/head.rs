@@ -34,6 +34,23 @@ pub(super) fn check_target(
     if valid && authority { Ok(()) } else { Err(Problem::new(codes::INVALID_HOST)) }
 }
 
+/// Whether a byte may be in the `reg-name` of a host (RFC 3986 section 3.2.2).
+const IN_HOSTS: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let marks = b"-._~%!$&'()*+,;=";
+    let mut byte = 0;
+    while byte < allowed.len() {
+        allowed[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < marks.len() {
+        allowed[marks[at] as usize] = true;
+        at += 1;
+    }
+    allowed
+};
+
 /// `uri-host [ ":" port ]` of RFC 9110 section 7.2; user information is not allowed.
 pub(super) fn is_host(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
@@ -50,8 +67,7 @@ pub(super) fn is_host(text: &[u8]) -> bool {
             None => (Some(text), Some("")),
         },
     };
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&b);
-    host.is_none_or(|host| !host.is_empty() && host.bytes().all(allowed))
+    host.is_none_or(|host| !host.is_empty() && host.bytes().all(|byte| IN_HOSTS[usize::from(byte)]))
         && port.is_some_and(is_port)
 }
 

@@ -36,12 +36,13 @@ impl<'e> Line<'e> {
     pub(super) fn begin(edge: &'e Edge, request: &Request, peer: &Peer) -> Self {
         let headers = request.headers();
         let time = edge.parts.clock.now();
+        let start = Instant::now();
         edge.in_flight.fetch_add(1, Ordering::Relaxed);
         Self {
             edge,
             time,
-            start: Instant::now(),
-            arrival: Arrival::read(headers, time, &edge.options),
+            start,
+            arrival: Arrival::read(headers, time, start.into_std(), &edge.options),
             client: edge.options.proxies.client(peer.address.ip(), headers),
             method: method_name(request.method()),
             announced: request.body().size_hint().exact(),

@@ -24,13 +24,19 @@ use crate::{
 };
 
 impl Service for Edge {
-    async fn call(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        let request = request.map(|body| {
-            // Most requests have no body, and then none is worth a box.
-            if body.is_end_stream() { Body::empty() } else { Body::new(body) }
-        });
-        // Boxed, because hyper moves the future about and it is some 1.5 KiB.
-        Box::pin(self.handle(request, &peer)).await
+    fn call(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        // Boxed at once, because hyper moves the future about and it is some 1.5 KiB.
+        Box::pin(async move {
+            let request = request.map(|body| {
+                // Most requests have no body, and then none is worth a box.
+                if body.is_end_stream() { Body::empty() } else { Body::new(body) }
+            });
+            self.handle(request, &peer).await
+        })
     }
 
     fn refuse(&self, status: StatusCode, peer: Peer) -> Response<Bytes> {

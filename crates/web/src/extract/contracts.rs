@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use crate::{codes, contract::Contract, respond::Problem};
 
 /// Contracts live as long as the process: their number is the number of input types.
-static COMPILED: RwLock<Option<HashMap<TypeId, &'static Contract>>> = RwLock::new(None);
+static COMPILED: RwLock<Option<HashMap<TypeId, &'static Contract, foldhash::fast::RandomState>>> =
+    RwLock::new(None);
 
 /// The contract of `T` while a request is served: mounting its endpoint has compiled it.
 pub(super) fn mounted<T: JsonSchema + 'static>() -> Result<&'static Contract, Problem> {

@@ -17,7 +17,7 @@ use crate::{
 const JSON: &str = "application/json";
 
 /// Room for a typical entity, so that serialising one does not reallocate.
-const BODY_CAPACITY: usize = 256;
+const BODY_CAPACITY: usize = 512;
 
 /// A JSON body of `status`; a value that does not serialise is a defect, answered as one.
 fn json_bytes(status: StatusCode, value: &impl Serialize) -> Response {

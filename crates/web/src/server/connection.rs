@@ -1,6 +1,6 @@
 //! One connection from its first byte to its last.
 
-use std::{io, net, sync::Arc, time::Duration};
+use std::{io, net, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -94,7 +94,7 @@ impl<S: Service> Shared<S> {
         let answer = service_fn(|request| exchange(&self.service, request, peer, activity));
         let mut connection = self.http1.serve_connection(io, answer);
         let close = http1::Connection::graceful_shutdown;
-        let ending = watch(&mut connection, close, activity, self.limits(), self.drain()).await;
+        let ending = self.watch(&mut connection, close, activity).await;
         self.count(&ending);
         let (stream, refusal, read_closed) = connection.into_parts().io.into_inner().into_parts();
         let refusal = match ending {
@@ -117,8 +117,19 @@ impl<S: Service> Shared<S> {
         });
         let mut connection = self.http2.serve_connection(TokioIo::new(stream), answer);
         let close = http2::Connection::graceful_shutdown;
-        let ending = watch(&mut connection, close, activity, self.limits(), self.drain()).await;
+        let ending = self.watch(&mut connection, close, activity).await;
         self.count(&ending);
+    }
+
+    async fn watch<C: Future + Unpin>(
+        &self,
+        connection: &mut C,
+        close: impl Fn(Pin<&mut C>),
+        activity: &Activity,
+    ) -> Ending {
+        // It changes once.
+        let is_drained = || self.draining.has_changed().unwrap_or(true);
+        watch(connection, close, activity, self.limits(), self.drain(), is_drained).await
     }
 
     /// Waits until no new requests are wanted.

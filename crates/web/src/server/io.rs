@@ -22,6 +22,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::BufMut as _;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -33,6 +34,10 @@ const STATUS_DIGITS: std::ops::Range<usize> = 9..12;
 /// A request line beyond this is what is too large about a head. RFC 9112 section 3 recommends that
 /// a server takes at least 8000 octets; common ones take 8 KiB.
 const LINE_BYTES_MAX: usize = 8192;
+
+/// What is written from one place, though it came in several: to copy it costs the system less
+/// than to gather it. Most answers are no longer.
+const SMALL_BYTES: usize = 1536;
 
 /// A socket under hyper's HTTP/1.1 connection.
 #[derive(Debug)]
@@ -146,10 +151,19 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Http1Io<T> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
         if self.withholds(slices.first().map_or(&[], |first| first)) {
-            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+            return Poll::Ready(Ok(length));
         }
-        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
+        if length > SMALL_BYTES {
+            return Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        }
+        let mut whole = [0; SMALL_BYTES];
+        let mut left = &mut whole[..];
+        for slice in slices {
+            left.put_slice(slice);
+        }
+        Pin::new(&mut self.socket).poll_write(cx, &whole[..length])
     }
 
     fn is_write_vectored(&self) -> bool {

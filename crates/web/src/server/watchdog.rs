@@ -8,7 +8,7 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -49,8 +49,11 @@ pub(super) async fn watch<C: Future + Unpin>(
     activity: &Activity,
     limits: Limits,
     drain: impl Future<Output = ()>,
+    is_drained: impl Fn() -> bool,
 ) -> Ending {
     let mut drain = pin!(drain);
+    // Timer and drain have been asked to wake this task, and asking again would cost more.
+    let mut asked: Option<Waker> = None;
     let timer = pin!(sleep(limits.idle));
     let mut deadline = Deadline::new(activity, limits, timer);
     let mut closing = None;
@@ -59,13 +62,22 @@ pub(super) async fn watch<C: Future + Unpin>(
             if Pin::new(&mut *connection).poll(cx).is_ready() {
                 return Poll::Ready(closing.take().unwrap_or(Ending::Finished));
             }
-            if !deadline.farewell && drain.as_mut().poll(cx).is_ready() {
+            let is_asked = asked.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            let may_drain = !deadline.farewell && (!is_asked || is_drained());
+            if may_drain && drain.as_mut().poll(cx).is_ready() {
                 closing = deadline.is_idle().then_some(Ending::Drained);
                 deadline.say_farewell();
                 close(Pin::new(&mut *connection));
                 continue;
             }
-            match ready!(deadline.poll_passed(cx)) {
+            let passed = deadline.poll_passed(cx, is_asked);
+            if passed.is_ready() {
+                // A timer that has fired has forgotten whom to wake.
+                asked = None;
+            } else if !is_asked {
+                asked = Some(cx.waker().clone());
+            }
+            match ready!(passed) {
                 Doing::Head => return Poll::Ready(Ending::SlowHead),
                 Doing::Sending => return Poll::Ready(Ending::Stalled),
                 Doing::Idle | Doing::Working if deadline.farewell => {
@@ -110,6 +122,9 @@ impl<'a> Deadline<'a> {
 
     fn restart(&mut self) {
         self.seen = self.activity.progress();
+        if self.seen.doing == Doing::Working {
+            return;
+        }
         self.since = Instant::now();
         if let Some(at) = self.at().filter(|at| *at < self.timer.deadline()) {
             self.timer.as_mut().reset(at);
@@ -128,9 +143,13 @@ impl<'a> Deadline<'a> {
         Some(self.since + limit)
     }
 
-    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<Doing> {
+    /// `is_asked`: the timer will wake this task when it fires.
+    fn poll_passed(&mut self, cx: &mut Context<'_>, is_asked: bool) -> Poll<Doing> {
         if self.activity.progress() != self.seen {
             self.restart();
+        }
+        if is_asked && !self.timer.is_elapsed() {
+            return Poll::Pending;
         }
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -141,5 +160,73 @@ impl<'a> Deadline<'a> {
                 None => self.timer.as_mut().reset(now + self.limits.idle),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::{sync::mpsc, task::JoinHandle};
+
+    use super::{super::Shutdown, *};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    const LIMITS: Limits =
+        Limits { idle: Duration::from_secs(10), head: SECOND, send: SECOND, farewell: SECOND };
+
+    /// A connection that does not end, in a task of its own: that of a test is woken by other
+    /// things too.
+    struct Watched {
+        activity: Arc<Activity>,
+        /// Wakes it.
+        bytes: mpsc::UnboundedSender<()>,
+        ended: JoinHandle<(Ending, u64)>,
+    }
+
+    impl Watched {
+        /// It is drained after so many seconds.
+        fn drained_after(seconds: u32) -> Self {
+            let activity = Arc::new(Activity::new(Shutdown::new()));
+            let (bytes, mut received) = mpsc::unbounded_channel();
+            let watched = activity.clone();
+            let ended = tokio::spawn(async move {
+                let begun = Instant::now();
+                let mut connection = Box::pin(async {
+                    while received.recv().await.is_some() {}
+                    std::future::pending::<()>().await;
+                });
+                let drained = begun + SECOND * seconds;
+                let (drain, is_drained) =
+                    (tokio::time::sleep_until(drained), || Instant::now() >= drained);
+                let ending = watch(&mut connection, |_| {}, &watched, LIMITS, drain, is_drained);
+                (ending.await, begun.elapsed().as_secs())
+            });
+            Self { activity, bytes, ended }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_that_does_not_say_goodbye_is_left() {
+        let (ending, after) = Watched::drained_after(60).ended.await.expect("no panic");
+        assert!(matches!(ending, Ending::Idle) && after == 11, "{ending:?} {after}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_wakes_an_idle_connection() {
+        let (ending, after) = Watched::drained_after(3).ended.await.expect("no panic");
+        assert!(matches!(ending, Ending::Drained) && after == 4, "{ending:?} {after}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_end_is_cut_at_its_own_time() {
+        let Watched { activity, bytes, ended } = Watched::drained_after(60);
+        sleep(SECOND * 5).await;
+        // From here on the timer alone wakes it, which has been set anew.
+        activity.enter_head();
+        bytes.send(()).expect("it is there");
+        let (ending, after) = ended.await.expect("no panic");
+        assert!(matches!(ending, Ending::SlowHead) && after == 6, "{ending:?} {after}");
     }
 }

@@ -116,11 +116,8 @@ fn is_label(text: &str) -> bool {
 }
 
 fn is_uuid(text: &[u8]) -> bool {
-    text.len() == 36
-        && text.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    // Of this length no other form is taken.
+    text.len() == uuid::fmt::Hyphenated::LENGTH && uuid::Uuid::try_parse_ascii(text).is_ok()
 }
 
 /// Reads exactly `text`'s bytes as a decimal number; `None` if one is not a digit.
