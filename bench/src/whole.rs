@@ -16,7 +16,7 @@ use crate::{
 pub(crate) const COMMAND: &str = "whole";
 
 /// Set there. Elsewhere CPU time counts nothing.
-const EMULATED: &str = "MAINSTAY_BENCH_EMULATED";
+const EMULATED: &str = "BENCH_EMULATED";
 
 /// Rows of the table: names, and thousands of instructions per request.
 struct Table(Vec<(&'static str, f64)>);

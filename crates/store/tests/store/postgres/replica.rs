@@ -88,6 +88,11 @@ async fn a_replica_that_is_away_costs_nothing_and_is_found_again() {
     }
     pair.standby.start_again().expect("starts");
     pair.until_read_from(true).await;
+    let begun = Instant::now();
+    while pair.standby().number("SELECT count(*) FROM notes") != 49 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not catch up");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     // Its own data are only as old as they may be while the primary can be asked.
     pair.primary.crash().expect("ends");
     let read = "SELECT count(*) FROM notes";
