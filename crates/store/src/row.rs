@@ -1,13 +1,6 @@
 //! Rows of a result, and how they become types.
 
-use std::{
-    any::type_name,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::{any::type_name, fmt, sync::Arc};
 
 use crate::{
     error::{Cause, StoreError},
@@ -21,28 +14,22 @@ pub(crate) type Columns = Arc<[Box<str>]>;
 pub struct Row {
     columns: Columns,
     values: Vec<Value>,
-    /// Behind the column that was read last by its name: mostly it is the next that is asked for.
-    next: AtomicUsize,
 }
 
 impl Row {
     pub(crate) fn new(columns: Columns, values: Vec<Value>) -> Self {
         debug_assert_eq!(columns.len(), values.len());
-        Self { columns, values, next: AtomicUsize::new(0) }
+        Self { columns, values }
     }
 
     /// Reads the column of this name.
     ///
     /// An error names the column and the type, never the value.
     pub fn get<T: FromValue>(&self, column: &'static str) -> Result<T, StoreError> {
-        let next = self.next.load(Relaxed);
-        let is_next = self.columns.get(next).is_some_and(|name| **name == *column);
-        let find = || self.columns.iter().position(|name| **name == *column);
-        let Some(index) = is_next.then_some(next).or_else(find) else {
-            return Err(internal(DecodeError::NoColumn { column: column.to_owned() }));
-        };
-        self.next.store(index + 1, Relaxed);
-        self.at(index)
+        match self.columns.iter().position(|name| **name == *column) {
+            Some(index) => self.at(index),
+            None => Err(internal(DecodeError::NoColumn { column: column.to_owned() })),
+        }
     }
 
     /// Every cell, in order.

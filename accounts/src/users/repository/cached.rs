@@ -7,7 +7,6 @@ use mainstay::{
     passwords::PasswordHash,
     store::{Cache, CacheSpec, Caches, Scope},
 };
-use uuid::Uuid;
 
 use super::{Answer, Repository};
 use crate::users::{
@@ -46,7 +45,7 @@ impl Cached {
 }
 
 fn key(user: UserId) -> String {
-    user.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
+    user.0.to_string()
 }
 
 impl Repository for Cached {
