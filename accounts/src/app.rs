@@ -8,7 +8,7 @@ use mainstay::{
     read_secret,
     security::{SecurityEvent, SecurityRecord, record},
     store::{Migrations, StoreError, migrations},
-    tokens::Token,
+    tokens::TokenHash,
 };
 
 use crate::{
@@ -122,13 +122,13 @@ struct Tokens {
 impl Tokens {
     async fn find_caller(&self, credential: &Secret<String>) -> Result<Option<Caller>, StoreError> {
         // A mistyped or cut token is found out without asking the store.
-        let Some(token) = Token::parse(credential) else { return Ok(None) };
-        match self.sessions.authenticate(&token).await? {
+        let Some(token) = TokenHash::of(credential) else { return Ok(None) };
+        match self.sessions.authenticate(token).await? {
             Found::Caller(caller) => return Ok(Some(caller)),
             Found::Over => return Ok(None),
             Found::Nothing => {}
         }
-        match self.keys.authenticate(&token).await? {
+        match self.keys.authenticate(token).await? {
             Found::Caller(caller) => Ok(Some(caller)),
             Found::Over => Ok(None),
             Found::Nothing => {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mainstay::{core::Subject, web::Page};
+use mainstay::{
+    core::{Subject, Timestamp},
+    web::Page,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -206,11 +209,11 @@ pub(super) struct Flag {
     /// Grows with each change, not always by one.
     version: i64,
     /// When it was made.
-    #[schemars(extend("format" = "date-time"))]
-    created_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    created_at: Timestamp,
     /// When it was last changed.
-    #[schemars(extend("format" = "date-time"))]
-    updated_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    updated_at: Timestamp,
 }
 
 impl From<Shown> for Flag {
@@ -227,8 +230,8 @@ impl From<Shown> for Flag {
             },
             prerequisites: texts(&definition.prerequisites),
             version: flag.version.0,
-            created_at: flag.created_at.to_string(),
-            updated_at: flag.updated_at.to_string(),
+            created_at: flag.created_at,
+            updated_at: flag.updated_at,
         }
     }
 }
@@ -312,8 +315,8 @@ pub(super) struct Change {
     /// Id of the user who made it, also after their account was removed.
     actor: Uuid,
     /// When.
-    #[schemars(extend("format" = "date-time"))]
-    at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    at: Timestamp,
     /// What was changed, as it was: nothing of a flag that was made.
     before: FlagFields,
     /// What was changed, as it is since: nothing of a flag that was removed.
@@ -326,7 +329,7 @@ impl From<model::Change> for Change {
             version: change.version.0,
             kind: change.kind.into(),
             actor: change.actor.0,
-            at: change.at.to_string(),
+            at: change.at,
             before: change.before.into(),
             after: change.after.into(),
         }

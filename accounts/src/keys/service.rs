@@ -6,7 +6,7 @@ use mainstay::{
     core::{Caller, Clock, Scopes},
     security::{SecurityEvent, SecurityRecord, record},
     store::StoreError,
-    tokens::Token,
+    tokens::{Token, TokenHash},
 };
 
 use super::{
@@ -107,9 +107,9 @@ impl Keys {
 
     /// The caller that a token stands for, if it is one of a key. What counts about the user
     /// is asked each time, as for a session.
-    pub(crate) async fn authenticate(&self, token: &Token) -> Result<Found, StoreError> {
+    pub(crate) async fn authenticate(&self, token: TokenHash) -> Result<Found, StoreError> {
         let Inner { repository, users, clock, uses } = &*self.0;
-        let Some(key) = repository.find(token.hash()).await? else { return Ok(Found::Nothing) };
+        let Some(key) = repository.find(token).await? else { return Ok(Found::Nothing) };
         let now = clock.now();
         let user = users.find_principal(key.user).await?.filter(|user| key.is_good(*user, now));
         let Some(user) = user else {

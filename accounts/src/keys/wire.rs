@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use mainstay::{core::Pii, tokens::Token, web::Page};
+use mainstay::{
+    core::{Pii, Timestamp},
+    tokens::Token,
+    web::Page,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -125,14 +129,14 @@ pub(super) struct Key {
     /// What it is good for.
     scopes: Vec<Scope>,
     /// When it was made.
-    #[schemars(extend("format" = "date-time"))]
-    created_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    created_at: Timestamp,
     /// From when on it is refused.
-    #[schemars(extend("format" = "date-time"))]
-    expires_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    expires_at: Timestamp,
     /// When it was last used, to the minute; null if it was not.
-    #[schemars(extend("format" = "date-time"))]
-    last_used_at: Option<String>,
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    last_used_at: Option<Timestamp>,
 }
 
 impl From<model::Key> for Key {
@@ -141,9 +145,9 @@ impl From<model::Key> for Key {
             id: key.id.0,
             name: key.name.0.into_revealed(),
             scopes: key.scopes.into_iter().map(Into::into).collect(),
-            created_at: key.created_at.to_string(),
-            expires_at: key.expires_at.to_string(),
-            last_used_at: key.last_used_at.map(|time| time.to_string()),
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
         }
     }
 }

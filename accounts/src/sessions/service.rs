@@ -6,7 +6,7 @@ use mainstay::{
     core::{Caller, Clock, Scopes},
     security::{SecurityEvent, SecurityRecord, record},
     store::StoreError,
-    tokens::Token,
+    tokens::{Token, TokenHash},
 };
 
 use super::{
@@ -61,8 +61,8 @@ impl Sessions {
         // After it, so that a failed log-in ends nothing, and of several at a time the last leaves
         // no more than there may be.
         repository.make_room(&session).await?;
-        if let Some(earlier) = origin.presented.as_ref().and_then(Token::parse) {
-            repository.delete_by_token(earlier.hash()).await?;
+        if let Some(earlier) = origin.presented.as_ref().and_then(TokenHash::of) {
+            repository.delete_by_token(earlier).await?;
         }
         record(SecurityRecord::about(SecurityEvent::SessionCreated, user.id));
         Ok((session, token))
@@ -118,9 +118,9 @@ impl Sessions {
     /// The caller that a token stands for, if it is one of a session. What counts about
     /// the user is asked each time, so a removed account, a lost role and a new password count from
     /// the next request on, and in other processes within the bound of the caches.
-    pub(crate) async fn authenticate(&self, token: &Token) -> Result<Found, StoreError> {
+    pub(crate) async fn authenticate(&self, token: TokenHash) -> Result<Found, StoreError> {
         let Inner { repository, users, clock, timeouts, uses } = &*self.0;
-        let Some(session) = repository.find(token.hash()).await? else {
+        let Some(session) = repository.find(token).await? else {
             return Ok(Found::Nothing);
         };
         let now = clock.now();

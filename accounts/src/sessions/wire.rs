@@ -1,7 +1,7 @@
 //! Sessions on the wire. The schema of a type here is what is enforced, and what is published.
 
 use mainstay::{
-    core::{Caller, Pii, Secret},
+    core::{Caller, Pii, Secret, Timestamp},
     tokens::Token,
     web::{Page, Transport},
 };
@@ -68,8 +68,8 @@ pub(super) struct NewSession {
     /// cookie.
     token: Option<String>,
     /// From when on it is refused.
-    #[schemars(extend("format" = "date-time"))]
-    expires_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    expires_at: Timestamp,
 }
 
 impl NewSession {
@@ -78,7 +78,7 @@ impl NewSession {
         Self {
             id: session.id.0,
             token: is_shown.then(|| token.reveal().to_owned()),
-            expires_at: session.expires_at.to_string(),
+            expires_at: session.expires_at,
         }
     }
 }
@@ -91,14 +91,14 @@ pub(super) struct Session {
     /// The program that logged in, as far as it can be told: `Firefox on Linux`.
     device: String,
     /// When it began.
-    #[schemars(extend("format" = "date-time"))]
-    created_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    created_at: Timestamp,
     /// When it was last used, to the minute.
-    #[schemars(extend("format" = "date-time"))]
-    last_used_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    last_used_at: Timestamp,
     /// From when on it is refused, used or not.
-    #[schemars(extend("format" = "date-time"))]
-    expires_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    expires_at: Timestamp,
     /// Whether it is the one this request came with.
     current: bool,
 }
@@ -107,9 +107,9 @@ pub(super) struct Session {
 pub(super) fn page(sessions: Vec<model::Session>, caller: &Caller) -> Page<Session> {
     let shown = |session: model::Session| Session {
         id: session.id.0,
-        created_at: session.created_at.to_string(),
-        last_used_at: session.last_used_at.to_string(),
-        expires_at: session.expires_at.to_string(),
+        created_at: session.created_at,
+        last_used_at: session.last_used_at,
+        expires_at: session.expires_at,
         current: session.id == SessionId::of(caller),
         device: session.device,
     };

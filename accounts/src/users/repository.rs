@@ -288,9 +288,9 @@ const fn role_text(role: Role) -> &'static str {
 
 impl FromValue for Role {
     fn from_value(value: &Value) -> Result<Self, Mismatch> {
-        match String::from_value(value)?.as_str() {
-            "user" => Ok(Self::User),
-            "admin" => Ok(Self::Admin),
+        match value {
+            Value::Text(role) if role == "user" => Ok(Self::User),
+            Value::Text(role) if role == "admin" => Ok(Self::Admin),
             _ => Err(Mismatch),
         }
     }

@@ -306,8 +306,8 @@ pub(super) struct User {
     /// What they may do.
     role: Role,
     /// When they registered.
-    #[schemars(extend("format" = "date-time"))]
-    created_at: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    created_at: Timestamp,
 }
 
 impl From<model::User> for User {
@@ -318,7 +318,7 @@ impl From<model::User> for User {
             name: user.name.0.into_revealed(),
             age: user.age,
             role: user.role.into(),
-            created_at: user.created_at.to_string(),
+            created_at: user.created_at,
         }
     }
 }

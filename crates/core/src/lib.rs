@@ -7,6 +7,7 @@ mod clock;
 mod code;
 mod fault;
 mod health;
+mod hex;
 mod histogram;
 mod id;
 mod idempotency;
@@ -26,6 +27,7 @@ pub use clock::{Clock, SystemClock};
 pub use code::{Code, Kind};
 pub use fault::{BoxFault, DynFault, Fault, FaultSet, FieldProblem, Location};
 pub use health::{Health, HealthCheck, HealthFuture};
+pub use hex::hex;
 pub use histogram::{Distribution, Histogram};
 pub use id::new_id;
 pub use idempotency::{

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::trace_state::TraceState;
+use crate::{hex::hex, trace_state::TraceState};
 
 /// Identifies one request in logs and problem documents.
 ///
@@ -82,32 +82,13 @@ pub struct TraceId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SpanId(pub [u8; 8]);
 
-/// Lower-case hex of `bytes` into `out`, which is twice as long.
-fn hex(bytes: &[u8], out: &mut [u8]) {
-    for (byte, pair) in bytes.iter().zip(out.as_chunks_mut::<2>().0) {
-        *pair = PAIRS[usize::from(*byte)];
-    }
-}
-
-/// Both digits of each byte: ids are written six times for a request.
-const PAIRS: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 macro_rules! hex_text {
     ($type:ident, $bytes:literal) => {
         impl $type {
             /// The lower-case hex form, as ASCII.
             pub fn to_ascii(self) -> [u8; $bytes * 2] {
                 let mut text = [0; $bytes * 2];
-                hex(&self.0, &mut text);
+                text.copy_from_slice(hex(self.0).as_flattened());
                 text
             }
         }
@@ -190,8 +171,8 @@ impl TraceContext {
     /// The 55 characters that name this span to the next service, or to the caller.
     pub fn traceparent(&self) -> [u8; 55] {
         let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        hex(&self.trace_id.0, &mut out[3..35]);
-        hex(&self.span_id.0, &mut out[36..52]);
+        out[3..35].copy_from_slice(&self.trace_id.to_ascii());
+        out[36..52].copy_from_slice(&self.span_id.to_ascii());
         let sampled = if self.sampled { flag::SAMPLED } else { 0 };
         let random = if self.random { flag::RANDOM } else { 0 };
         out[54] += sampled | random;

@@ -48,12 +48,14 @@ impl Work {
     }
 
     /// Runs a future as a part of a step of the current work: its own steps are found below it.
-    /// Costs as much as [`scope`](Self::scope), and nothing where nobody records.
+    /// Without a step it is a part of what it was a part of before.
     pub async fn part_of<F: Future>(step: Option<StepId>, future: F) -> F::Output {
-        match step.and_then(|_| Self::current()) {
-            Some(work) => Self { parent: step, ..work }.scope(future).await,
-            None => future.await,
-        }
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            let _entered = EnteredPart::new(step);
+            future.as_mut().poll(context)
+        })
+        .await
     }
 
     /// Where a step is recorded that begins now, and what it is a part of.
@@ -105,6 +107,30 @@ impl<'a> Entered<'a> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         CURRENT.with_borrow_mut(|current| std::mem::swap(current, self.0));
+    }
+}
+
+/// Makes a step the parent of those that begin on this thread, as long as a poll takes.
+struct EnteredPart {
+    /// What was the parent before, where there is a step.
+    before: Option<Option<StepId>>,
+}
+
+impl EnteredPart {
+    fn new(step: Option<StepId>) -> Self {
+        Self { before: step.and_then(|_| Self::replace(step)) }
+    }
+
+    fn replace(parent: Option<StepId>) -> Option<Option<StepId>> {
+        CURRENT.with_borrow_mut(|work| Some(std::mem::replace(&mut work.as_mut()?.parent, parent)))
+    }
+}
+
+impl Drop for EnteredPart {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            Self::replace(before);
+        }
     }
 }
 

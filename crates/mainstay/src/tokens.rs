@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mainstay_core::Secret;
+use mainstay_core::{Secret, hex};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -32,27 +32,20 @@ pub struct Token(Secret<String>);
 impl Token {
     /// A new one. Panics when the system has no random numbers.
     pub fn generate() -> Self {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).expect("the system has random numbers");
+        let mut random = [0; 8];
+        for part in &mut random {
+            *part = getrandom::u32().expect("the system has random numbers");
+        }
         let mut text = String::with_capacity(LENGTH);
         text.push_str(PREFIX);
-        text.extend(base62::<RANDOM_DIGITS>(&mut random));
-        text.extend(checksum(&text));
+        text.extend(base62::<RANDOM_DIGITS>(&mut random).map(char::from));
+        text.extend(checksum(&text).map(char::from));
         Self(Secret::new(text))
-    }
-
-    /// Takes a text that has the form of a token.
-    pub fn parse(text: &Secret<String>) -> Option<Self> {
-        let (body, check) = text.reveal().split_at_checked(LENGTH - CHECK_DIGITS)?;
-        let digits = body.strip_prefix(PREFIX)?;
-        let is_whole = digits.bytes().all(|digit| digit.is_ascii_alphanumeric())
-            && check.chars().eq(checksum(body));
-        is_whole.then(|| Self(text.clone()))
     }
 
     /// What is stored of it. The token is random, so a fast hash without salt is enough.
     pub fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.0.reveal()).into())
+        TokenHash::whole(self.0.reveal())
     }
 
     /// The same as a secret, for the cookie that carries it.
@@ -77,6 +70,20 @@ impl fmt::Debug for Token {
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
+    /// The hash of a text that has the form of a token. Of any other there is none to look up.
+    pub fn of(text: &Secret<String>) -> Option<Self> {
+        let text = text.reveal();
+        let (body, check) = text.split_at_checked(LENGTH - CHECK_DIGITS)?;
+        // Each of them is looked at, which takes fewer instructions than to stop at the first.
+        let digits = body.strip_prefix(PREFIX)?.bytes();
+        let is_whole = digits.fold(true, |all, digit| all & digit.is_ascii_alphanumeric());
+        (is_whole && check.as_bytes() == checksum(body)).then(|| Self::whole(text))
+    }
+
+    fn whole(text: &str) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+
     /// The bytes to store and to look up by.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -84,14 +91,8 @@ impl TokenHash {
 
     /// The bytes as 64 hexadecimal digits, for a key of a cache.
     pub fn to_hex(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = vec![0; 2 * self.0.len()];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
         // All of them are ASCII.
-        String::from_utf8(text).unwrap_or_default()
+        String::from_utf8(hex(self.0).as_flattened().to_vec()).unwrap_or_default()
     }
 
     /// The hash as it was stored; `None` for bytes that are none.
@@ -112,22 +113,23 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-fn checksum(text: &str) -> [char; CHECK_DIGITS] {
-    base62(&mut crc32fast::hash(text.as_bytes()).to_be_bytes())
+fn checksum(text: &str) -> [u8; CHECK_DIGITS] {
+    base62(&mut [crc32fast::hash(text.as_bytes())])
 }
 
-/// The last `N` digits of a big-endian number, which is divided away in place.
-fn base62<const N: usize>(number: &mut [u8]) -> [char; N] {
-    let mut digits = ['0'; N];
+/// The last `N` digits of a number whose most significant part is the first; it is divided away in
+/// place.
+fn base62<const N: usize>(number: &mut [u32]) -> [u8; N] {
+    let mut digits = [b'0'; N];
     for digit in digits.iter_mut().rev() {
         let mut remainder = 0;
-        for byte in number.iter_mut() {
-            let value = remainder << 8 | u32::from(*byte);
-            // The remainder is below 62, so the quotient is below 256.
-            *byte = (value / 62) as u8;
+        for part in number.iter_mut() {
+            let value = remainder << 32 | u64::from(*part);
+            // The remainder is below 62, so the quotient is below 2 to the power of 32.
+            *part = (value / 62) as u32;
             remainder = value % 62;
         }
-        *digit = char::from(ALPHABET[remainder as usize]);
+        *digit = ALPHABET[remainder as usize];
     }
     digits
 }
@@ -136,15 +138,15 @@ fn base62<const N: usize>(number: &mut [u8]) -> [char; N] {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Option<Token> {
-        Token::parse(&Secret::new(text.to_owned()))
+    fn hash(text: &str) -> Option<TokenHash> {
+        TokenHash::of(&Secret::new(text.to_owned()))
     }
 
     #[test]
     fn a_token_is_recognised_and_no_two_are_alike() {
         let (one, other) = (Token::generate(), Token::generate());
         assert_eq!(one.reveal().len(), 53);
-        assert_eq!(parsed(one.reveal()).expect("a token").hash(), one.hash());
+        assert_eq!(hash(one.reveal()), Some(one.hash()));
         assert_ne!(one.hash(), other.hash());
     }
 
@@ -155,7 +157,7 @@ mod tests {
             let mut text = token.reveal().to_owned();
             let other = if &text[at..=at] == "x" { "y" } else { "x" };
             text.replace_range(at..=at, other);
-            assert!(parsed(&text).is_none(), "changed at {at}");
+            assert!(hash(&text).is_none(), "changed at {at}");
         }
     }
 
@@ -166,19 +168,19 @@ mod tests {
         let longer = format!("{}0", token.reveal());
         let wide = "é".repeat(27);
         for text in ["", "mst_", cut, &longer, &wide] {
-            assert!(parsed(text).is_none(), "{} bytes", text.len());
+            assert!(hash(text).is_none(), "{} bytes", text.len());
         }
     }
 
     #[test]
     fn every_number_has_its_digits() {
-        let written = |number: u32| String::from_iter(base62::<6>(&mut number.to_be_bytes()));
+        let written = |number| String::from_utf8_lossy(&base62::<6>(&mut [number])).into_owned();
         assert_eq!(written(0), "000000");
         assert_eq!(written(61), "00000z");
         assert_eq!(written(62), "000010");
         assert_eq!(written(u32::MAX), "4gfFC3");
-        let largest = base62::<RANDOM_DIGITS>(&mut [0xff; 32]);
-        assert_ne!(largest[0], '0', "all digits are needed");
+        let largest = base62::<RANDOM_DIGITS>(&mut [u32::MAX; 8]);
+        assert_ne!(largest[0], b'0', "all digits are needed");
     }
 
     #[test]

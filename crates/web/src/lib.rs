@@ -22,7 +22,7 @@ mod context;
 pub use context::{Context, current};
 pub use edge::{Edge, EdgeBuilder, EdgeOptions, EdgeParts};
 pub use endpoint::{
-    Authenticated, Cache, Endpoint, Limit, PathParams, Policy, Repeat, Routes, SelfOr, delete, get,
+    Authenticated, Cache, Endpoint, Limit, PathParams, Permission, Policy, Repeat, Routes, SelfOr, delete, get,
     patch, post, put,
 };
 pub use extract::{

@@ -38,7 +38,7 @@ impl Scene {
     }
 
     async fn caller(&self, token: &Token) -> Option<Caller> {
-        match self.keys.authenticate(token).await.expect("the store answers") {
+        match self.keys.authenticate(token.hash()).await.expect("the store answers") {
             Found::Caller(caller) => Some(caller),
             Found::Nothing | Found::Over => None,
         }

@@ -46,7 +46,7 @@ impl Scene {
     }
 
     async fn caller(&self, token: &Token) -> Option<Caller> {
-        match self.sessions.authenticate(token).await.expect("the store answers") {
+        match self.sessions.authenticate(token.hash()).await.expect("the store answers") {
             Found::Caller(caller) => Some(caller),
             Found::Nothing | Found::Over => None,
         }

@@ -177,7 +177,7 @@ fn decoded_form(text: &str) -> Option<Cow<'_, str>> {
 
 /// Percent-decoded; `None` for what is not UTF-8 then, or has a stray `%`.
 fn decoded(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
+    if !text.as_bytes().contains(&b'%') {
         return Some(text);
     }
     let escaped = |(at, _)| {

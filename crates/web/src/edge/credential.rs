@@ -51,13 +51,13 @@ impl Credential {
 fn bearer(headers: &HeaderMap) -> Credential {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, several) = (values.next(), values.next().is_some());
-    let text = value.map_or("", |value| value.to_str().unwrap_or_default());
+    let text = value.and_then(|value| str::from_utf8(value.as_bytes()).ok()).unwrap_or_default();
     let (scheme, credential) = text.split_at_checked(BEARER.len()).unwrap_or((text, ""));
     let ends = credential.is_empty() || credential.starts_with(' ');
     if !ends || !scheme.eq_ignore_ascii_case(BEARER) {
         return Credential::Absent;
     }
-    usable(credential.trim(), several).map_or(Credential::Unusable, Credential::Bearer)
+    usable(credential.trim_ascii(), several).map_or(Credential::Unusable, Credential::Bearer)
 }
 
 /// The session cookie among all that came (RFC 6265 section 5.4; HTTP/2 may split the header).

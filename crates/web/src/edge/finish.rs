@@ -18,8 +18,6 @@ use crate::{
 };
 
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
@@ -109,8 +107,7 @@ impl Finish {
         }
         edge.options.cors.decorate(self.origin, edge.options.transport, headers);
         if let Some(rate) = line.rate.take() {
-            headers.insert(RATELIMIT_POLICY, rate.policy);
-            headers.insert(RATELIMIT, rate.state);
+            rate.write(headers);
         }
         if let Ok(id) = HeaderValue::from_bytes(line.arrival.journal.id().as_bytes()) {
             headers.insert(X_REQUEST_ID, id);

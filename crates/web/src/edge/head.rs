@@ -53,27 +53,27 @@ const IN_HOSTS: [bool; 256] = {
 
 /// `uri-host [ ":" port ]` of RFC 9110 section 7.2; user information is not allowed.
 pub(super) fn is_host(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else { return false };
-    let (host, port) = match text.strip_prefix('[') {
+    let (is_host, port) = match text.strip_prefix(b"[") {
         Some(rest) => {
-            let Some((address, port)) = rest.split_once(']') else { return false };
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return false;
-            }
-            (None, port.strip_prefix(':').or(port.is_empty().then_some("")))
+            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+            let address = str::from_utf8(&rest[..end]).unwrap_or_default();
+            (address.parse::<std::net::Ipv6Addr>().is_ok(), &rest[end + 1..])
         }
-        None => match text.split_once(':') {
-            Some((host, port)) => (Some(host), Some(port)),
-            None => (Some(text), Some("")),
-        },
+        None => {
+            let is_part = |byte: &u8| IN_HOSTS[usize::from(*byte)];
+            let end = text.iter().position(|byte| !is_part(byte)).unwrap_or(text.len());
+            (end > 0, &text[end..])
+        }
     };
-    host.is_none_or(|host| !host.is_empty() && host.bytes().all(|byte| IN_HOSTS[usize::from(byte)]))
-        && port.is_some_and(is_port)
+    is_host && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
 }
 
-fn is_port(text: &str) -> bool {
-    // `parse` alone would take a sign.
-    text.bytes().all(|b| b.is_ascii_digit()) && (text.is_empty() || text.parse::<u16>().is_ok())
+fn is_port(text: &[u8]) -> bool {
+    let add = |port: u16, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+        port.checked_mul(10)?.checked_add(digit)
+    };
+    text.iter().try_fold(0, add).is_some()
 }
 
 /// Refuses by the announced size and the media type, before anything is counted or read.

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     codes,
     context::{CURRENT, Context},
-    endpoint::{Access, Settled, SettledLimits},
+    endpoint::{Access, Permission, Settled, SettledLimits},
     extract::Transport,
     respond::Problem,
     security,
@@ -126,10 +126,11 @@ impl Edge {
                 self.charge(signed_in, request.headers(), line, context).await?;
             }
             let path = context.path_params(request.uri().path());
-            if !policy.permits(caller, path) || !caller.scopes.permit(endpoint.scope) {
+            let permission = policy.permits(caller, path);
+            if permission == Permission::Refused || !caller.scopes.permit(endpoint.scope) {
                 return Err(Problem::new(codes::FORBIDDEN));
             }
-            if policy.is_by_role(caller, path) {
+            if permission == Permission::GrantedByRole {
                 security::record(SecurityRecord::new(SecurityEvent::AdministratorActed));
             }
         }

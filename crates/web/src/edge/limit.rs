@@ -2,7 +2,7 @@
 
 use std::{array, time::Duration};
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use mainstay_core::{
     CHARGES_MAX, Charge, Decision, Outcome, Standing, Step as Recorder, StepKind, Verdict, Work,
@@ -17,13 +17,39 @@ use crate::{
     respond::Problem,
 };
 
-/// The quotes, both parameters, two numbers of at most 20 digits, and what divides two members.
-const STATE_BYTES_MAX: usize = 50;
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Room for what is left of the limits of a usual endpoint.
+const STATE_BYTES_USUAL: usize = 128;
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
 pub(super) struct RateHeaders {
-    pub(super) policy: HeaderValue,
-    pub(super) state: HeaderValue,
+    policy: HeaderValue,
+    state: Vec<u8>,
+}
+
+impl RateHeaders {
+    /// Adds what a step has charged to what was charged before it.
+    fn charged(line: &mut Line<'_>, step: &Step, decision: &Decision) {
+        let earlier = line.rate.take().map(|headers| headers.state);
+        let mut state = earlier.unwrap_or_else(|| Vec::with_capacity(STATE_BYTES_USUAL));
+        for (limit, standing) in step.limits.iter().zip(decision.standings()) {
+            if !state.is_empty() {
+                state.extend_from_slice(b", ");
+            }
+            member(&mut state, &limit.policy.name, standing);
+        }
+        line.rate = Some(Self { policy: step.header.clone(), state });
+    }
+
+    /// Writes both.
+    pub(super) fn write(self, headers: &mut HeaderMap) {
+        headers.insert(RATELIMIT_POLICY, self.policy);
+        if let Ok(state) = HeaderValue::from_maybe_shared(Bytes::from(self.state)) {
+            headers.insert(RATELIMIT, state);
+        }
+    }
 }
 
 impl Edge {
@@ -56,9 +82,7 @@ impl Edge {
                 decision
             }
         };
-        let earlier = line.rate.take().map(|headers| headers.state);
-        let state = state(earlier.as_ref(), &step.limits, &decision);
-        line.rate = Some(RateHeaders { policy: step.header.clone(), state });
+        RateHeaders::charged(line, step, &decision);
         let wait = decision.retry_after.max(Duration::from_millis(1));
         match decision.outcome {
             Outcome::Admitted => Ok(()),
@@ -118,23 +142,7 @@ fn value_key(headers: &HeaderMap, name: &str) -> Option<u128> {
     digest.first_chunk().map(|half| u128::from_be_bytes(*half))
 }
 
-/// `"name";r=REMAINING` of each limit, and `;t=SECONDS` until more is released once nothing is
-/// left.
-fn state(earlier: Option<&HeaderValue>, limits: &[SettledLimit], all: &Decision) -> HeaderValue {
-    let earlier = earlier.map_or(&[] as &[u8], HeaderValue::as_bytes);
-    let names: usize = limits.iter().map(|limit| limit.policy.name.len()).sum();
-    let mut text = Vec::with_capacity(earlier.len() + names + STATE_BYTES_MAX * limits.len());
-    text.extend_from_slice(earlier);
-    for (limit, standing) in limits.iter().zip(all.standings()) {
-        if !text.is_empty() {
-            text.extend_from_slice(b", ");
-        }
-        member(&mut text, &limit.policy.name, standing);
-    }
-    HeaderValue::from_maybe_shared(Bytes::from(text))
-        .unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
+/// `"name";r=REMAINING` of a limit, and `;t=SECONDS` until more is released once nothing is left.
 fn member(text: &mut Vec<u8>, name: &str, standing: &Standing) {
     text.push(b'"');
     text.extend_from_slice(name.as_bytes());

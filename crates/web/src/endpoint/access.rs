@@ -27,6 +27,24 @@ impl<'a> PathParams<'a> {
     }
 }
 
+/// What a policy makes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// It may not go on.
+    Refused,
+    /// It may.
+    Granted,
+    /// It may, by a role, over what is not the caller's own: worth a line for whoever watches.
+    GrantedByRole,
+}
+
+impl Permission {
+    /// What a caller may do who has a certain role, or has not.
+    const fn by_role(has_it: bool) -> Self {
+        if has_it { Self::GrantedByRole } else { Self::Refused }
+    }
+}
+
 /// Decides whether an authenticated caller may use an endpoint.
 ///
 /// It sees the caller and the path and nothing else, so that a refusal can never depend on whether
@@ -38,14 +56,7 @@ impl<'a> PathParams<'a> {
 )]
 pub trait Policy: Send + Sync + 'static {
     /// Whether the call may go on.
-    fn permits(&self, caller: &Caller, path: PathParams<'_>) -> bool;
-
-    /// Whether a caller who is let in is so by a role, over what is not their own: worth a line for
-    /// whoever watches.
-    fn is_by_role(&self, caller: &Caller, path: PathParams<'_>) -> bool {
-        let _ = (caller, path);
-        false
-    }
+    fn permits(&self, caller: &Caller, path: PathParams<'_>) -> Permission;
 
     /// How route tables and documents call this policy: `self or admin`.
     fn label(&self) -> String;
@@ -61,8 +72,8 @@ pub trait Policy: Send + Sync + 'static {
 pub struct Authenticated;
 
 impl Policy for Authenticated {
-    fn permits(&self, _: &Caller, _: PathParams<'_>) -> bool {
-        true
+    fn permits(&self, _: &Caller, _: PathParams<'_>) -> Permission {
+        Permission::Granted
     }
 
     fn label(&self) -> String {
@@ -75,12 +86,8 @@ impl Policy for Authenticated {
 }
 
 impl Policy for RoleName {
-    fn permits(&self, caller: &Caller, _: PathParams<'_>) -> bool {
-        caller.has(*self)
-    }
-
-    fn is_by_role(&self, _: &Caller, _: PathParams<'_>) -> bool {
-        true
+    fn permits(&self, caller: &Caller, _: PathParams<'_>) -> Permission {
+        Permission::by_role(caller.has(*self))
     }
 
     fn label(&self) -> String {
@@ -93,12 +100,11 @@ impl Policy for RoleName {
 pub struct SelfOr(pub RoleName);
 
 impl Policy for SelfOr {
-    fn permits(&self, caller: &Caller, path: PathParams<'_>) -> bool {
-        named_subject(path) == Some(caller.subject) || caller.has(self.0)
-    }
-
-    fn is_by_role(&self, caller: &Caller, path: PathParams<'_>) -> bool {
-        named_subject(path) != Some(caller.subject)
+    fn permits(&self, caller: &Caller, path: PathParams<'_>) -> Permission {
+        if named_subject(path) == Some(caller.subject) {
+            return Permission::Granted;
+        }
+        Permission::by_role(caller.has(self.0))
     }
 
     fn label(&self) -> String {

@@ -9,7 +9,7 @@ mod limit;
 mod operation;
 mod routes;
 
-pub use access::{Access, Authenticated, PathParams, Policy, SelfOr};
+pub use access::{Access, Authenticated, PathParams, Permission, Policy, SelfOr};
 pub use builder::{Decided, Endpoint, Undecided, delete, get, patch, post, put};
 pub use decision::{Cache, Repeat};
 pub use handler::{Describe, Handler, Respond};

@@ -4,6 +4,7 @@ use axum::{
     http::{HeaderValue, header},
     response::Response,
 };
+use bytes::Bytes;
 
 use crate::endpoint::{Operation, Respond, ResponseSpec};
 
@@ -38,9 +39,11 @@ impl<R: Respond> Respond for Tagged<R> {
     fn respond(self) -> Response {
         let mut response = self.answer.respond();
         if response.status().is_success() {
-            let tag = HeaderValue::try_from(format!("\"{}\"", self.version));
+            let tag = ["\"", itoa::Buffer::new().format(self.version), "\""].concat();
             // Digits in quotes are always a header value.
-            response.headers_mut().extend(tag.ok().map(|tag| (header::ETAG, tag)));
+            if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(tag)) {
+                response.headers_mut().insert(header::ETAG, tag);
+            }
         }
         response
     }

@@ -29,6 +29,7 @@ pub(super) type Statements = HashMap<&'static str, Prepared, foldhash::fast::Ran
 pub(super) struct Prepared {
     statement: Statement,
     columns: Columns,
+    counts_changes: bool,
 }
 
 impl Connection {
@@ -42,7 +43,8 @@ impl Connection {
         }
         // Boxed, because it happens once and every statement would hold the place.
         let statement = Box::pin(self.client.prepare(sql)).await?;
-        let prepared = Prepared { columns: columns(&statement), statement };
+        let counts_changes = keyword::counts_changes(sql);
+        let prepared = Prepared { columns: columns(&statement), statement, counts_changes };
         self.statements().insert(sql, prepared.clone());
         Ok(Some(prepared))
     }
@@ -64,10 +66,11 @@ impl Connection {
         if let Some(prepared) = prepared {
             let params = params.iter().map(Bound);
             let rows = self.client.query_raw(&prepared.statement, params).await?;
-            collect(rows, Some(&prepared.columns), sql).await
+            collect(rows, Some(&prepared.columns), || prepared.counts_changes).await
         } else {
             let params = params.iter().map(|value| (Plain(value), Type::UNKNOWN));
-            collect(self.client.query_typed_raw(sql, params).await?, None, sql).await
+            let rows = self.client.query_typed_raw(sql, params).await?;
+            collect(rows, None, || keyword::counts_changes(sql)).await
         }
     }
 
@@ -119,7 +122,7 @@ fn columns(statement: &Statement) -> Columns {
 async fn collect(
     stream: RowStream,
     columns: Option<&Columns>,
-    sql: &'static str,
+    counts_changes: impl FnOnce() -> bool,
 ) -> Result<Outcome, Error> {
     let mut stream = pin!(stream);
     let mut columns = columns.cloned();
@@ -136,7 +139,7 @@ async fn collect(
             Err(error) => unread = unread.or(Some(error)),
         }
     }
-    let changed = stream.rows_affected().filter(|_| keyword::counts_changes(sql)).unwrap_or(0);
+    let changed = stream.rows_affected().filter(|_| counts_changes()).unwrap_or(0);
     match unread {
         Some(error) => Err(error),
         None => Ok(Outcome { rows, changed, waited: Duration::ZERO }),

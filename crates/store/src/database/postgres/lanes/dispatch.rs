@@ -106,8 +106,9 @@ impl Lanes {
             },
         };
         let mut is_second = false;
+        // Early enough for whatever is sent from now on.
+        let preparing = connection.sending(place.entered);
         loop {
-            let preparing = connection.sending(Instant::now());
             let prepared = match connection.prepare(sql).await {
                 Ok(prepared) => prepared,
                 Err(error) if is_for_elsewhere(&connection, &preparing, &error) => {

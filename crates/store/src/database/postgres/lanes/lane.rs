@@ -70,7 +70,9 @@ impl State {
 
     fn remove(&mut self, number: u64) {
         // Mostly the first: answers come in order.
-        if let Some(at) = self.sent.iter().position(|(known, _)| *known == number) {
+        if self.sent.front().is_some_and(|(first, _)| *first == number) {
+            self.sent.pop_front();
+        } else if let Some(at) = self.sent.iter().position(|(known, _)| *known == number) {
             self.sent.remove(at);
         }
     }
@@ -113,7 +115,7 @@ impl Lane {
         let number = state.next;
         state.next += 1;
         state.sent.push_back((number, now));
-        Place { lane: self.clone(), number, answered: None }
+        Place { lane: self.clone(), number, entered: now, answered: None }
     }
 
     /// The connection, if it is acceptable.
@@ -148,6 +150,8 @@ impl Lane {
 pub(super) struct Place {
     pub(super) lane: Arc<Lane>,
     number: u64,
+    /// Since when it has been taken.
+    pub(super) entered: Instant,
     answered: Option<Instant>,
 }
 
@@ -195,8 +199,14 @@ impl Watch {
     pub(super) fn send<R>(&self, now: Instant, send: impl FnOnce() -> R) -> R {
         let _sending = self.lane.sending.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lane.state();
-        state.remove(self.number);
-        state.sent.push_back((self.number, now));
+        match state.sent.back_mut() {
+            // Mostly the last: nobody has got a place since.
+            Some((last, sent)) if *last == self.number => *sent = now,
+            _ => {
+                state.remove(self.number);
+                state.sent.push_back((self.number, now));
+            }
+        }
         drop(state);
         send()
     }
