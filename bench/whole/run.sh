@@ -22,6 +22,19 @@ take() {
     libraries "$@"
 }
 
+# A package of the release's backports; nothing is installed, and apt's own lists stay as they are.
+unpack_backport() {
+    local place="$work/backports" release mirror
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $release" "Component: main" | head -n 1)
+    mkdir -p "$place"/{lists,archives}/partial
+    echo "deb $mirror $release-backports main" >"$place/sources"
+    local options=(-q -o "Dir::Etc::SourceList=$place/sources" -o Dir::Etc::SourceParts=/dev/null
+        -o "Dir::State::Lists=$place/lists" -o "Dir::Cache=$place")
+    apt-get "${options[@]}" update && (cd "$place" && apt-get "${options[@]}" download "$1/$release-backports") &&
+        dpkg -x "$place/$1"_*.deb "$2"
+}
+
 mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,measured,usr/local/bin}
 cp bench/whole/init "$root/init"
 cp "$target"/release/{mainstay-bench,accounts,bare,edge,by_hand,open_users} "$root/measured"
@@ -52,8 +65,21 @@ if ! compgen -G "$kernels/boot/vmlinuz-*" >/dev/null; then
     (cd "$work" && apt-get download -q "$package")
     dpkg -x "$work/$package"_*.deb "$kernels"
 fi
+
+# QEMU has SHA instructions since 8.2. Where the distribution's is older, the one of its backports is
+# unpacked beside the kernel, and shares the files of the installed one.
+emulator=(qemu-system-x86_64)
+version=$("${emulator[@]}" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1)
+if dpkg --compare-versions "$version" lt 8.2; then
+    newer="$target/bench-qemu"
+    [[ -x $newer/usr/bin/qemu-system-x86_64 ]] || unpack_backport qemu-system-x86 "$newer" ||
+        echo "QEMU $version has no SHA instructions: what signs in takes some 3 k more." >&2
+    if [[ -x $newer/usr/bin/qemu-system-x86_64 ]]; then
+        emulator=("$newer/usr/bin/qemu-system-x86_64" -L /usr/share/qemu -L /usr/share/seabios)
+    fi
+fi
 # String instructions of which the emulator counts each byte are left out of the processor.
-qemu-system-x86_64 -machine q35 -accel tcg -icount shift=0,sleep=off -cpu max,-erms,-fsrm -smp 1 \
+"${emulator[@]}" -machine q35 -accel tcg -icount shift=0,sleep=off -cpu max,-erms,-fsrm -smp 1 \
     -m 2G -nodefaults -no-user-config -display none -serial stdio -no-reboot \
     -kernel "$(printf '%s\n' "$kernels"/boot/vmlinuz-* | tail -n 1)" -initrd "$work/initramfs" \
     -append "console=ttyS0 quiet panic=-1 tsc=reliable"

@@ -37,7 +37,8 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
-        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+        let micros = now.subsec_nanosecond() / 1_000;
+        Timestamp::new(now.as_second(), micros * 1_000).unwrap_or(now)
     }
 
     fn monotonic(&self) -> Duration {

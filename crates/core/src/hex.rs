@@ -1,16 +1,21 @@
 //! Bytes as hexadecimal digits.
 
 /// Both lower-case digits of each byte, as ASCII. `as_flattened` makes one text of them.
-///
-/// Of neither branches nor a table, so that it becomes vector instructions: ids are written several
-/// times for each request.
 pub fn hex<const N: usize>(bytes: [u8; N]) -> [[u8; 2]; N] {
-    bytes.map(|byte| [digit(byte >> 4), digit(byte & 15)])
+    bytes.map(|byte| PAIRS[usize::from(byte)])
 }
 
-const fn digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' - 10 + value }
-}
+/// The digits of every byte: ids are written several times for each request.
+const PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {

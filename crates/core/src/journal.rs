@@ -120,7 +120,14 @@ struct Shared {
     trace: TraceContext,
     began: Instant,
     /// `None` where nobody asks for steps, and once they have been taken.
-    steps: Mutex<Option<Steps>>,
+    steps: Mutex<Option<Recording>>,
+}
+
+#[derive(Debug)]
+struct Recording {
+    steps: Steps,
+    /// When a step last began or ended, from the beginning of the request.
+    at: Duration,
 }
 
 /// The steps of a request, in the order in which they began.
@@ -130,6 +137,36 @@ pub struct Steps {
     pub list: Vec<Recorded>,
     /// How many there was no room for.
     pub omitted: u32,
+}
+
+/// A step of which nothing is known but that it began.
+const OPEN: Recorded = Recorded {
+    kind: StepKind::Other,
+    name: "",
+    parent: None,
+    began: Duration::ZERO,
+    waited: Duration::ZERO,
+    took: None,
+    outcome: "",
+    failed: false,
+    number: None,
+};
+
+impl Recording {
+    fn begin(&mut self, step: Recorded) -> Option<StepId> {
+        self.at = step.began;
+        let Steps { list, omitted } = &mut self.steps;
+        if list.len() == STEPS_MAX {
+            *omitted += 1;
+            return None;
+        }
+        list.push(step);
+        Some(StepId((list.len() - 1) as u8))
+    }
+
+    fn step(&mut self, id: StepId) -> Option<&mut Recorded> {
+        self.steps.list.get_mut(id.index())
+    }
 }
 
 impl Steps {
@@ -148,7 +185,8 @@ impl Journal {
     /// The same, of a request that has begun before.
     pub fn begun(began: Instant, id: RequestId, trace: TraceContext, recorded: bool) -> Self {
         let steps = || Steps { list: Vec::with_capacity(STEPS_USUAL), omitted: 0 };
-        let steps = Mutex::new(recorded.then(steps));
+        let recording = || Recording { steps: steps(), at: Duration::ZERO };
+        let steps = Mutex::new(recorded.then(recording));
         Self(Arc::new(Shared { id, trace, began, steps }))
     }
 
@@ -170,44 +208,25 @@ impl Journal {
     /// Ends the recording, and hands out what there is. Later steps are recorded nowhere: they
     /// belong to work that outlives the request.
     pub fn take(&self) -> Option<Steps> {
-        self.steps().take()
+        self.recording().take().map(|recording| recording.steps)
     }
 
     fn open(&self, kind: StepKind, name: &'static str, parent: Option<StepId>) -> Option<Open> {
         let now = Instant::now();
-        let id = self.begin(Recorded {
-            kind,
-            name,
-            parent,
-            began: now.saturating_duration_since(self.began()),
-            waited: Duration::ZERO,
-            took: None,
-            outcome: "",
-            failed: false,
-            number: None,
-        })?;
+        let began = now.saturating_duration_since(self.began());
+        let step = Recorded { kind, name, parent, began, ..OPEN };
+        let id = self.recording().as_mut()?.begin(step)?;
         Some(Open { journal: self.clone(), id, began: now })
     }
 
-    fn begin(&self, step: Recorded) -> Option<StepId> {
-        let mut steps = self.steps();
-        let steps = steps.as_mut()?;
-        if steps.list.len() == STEPS_MAX {
-            steps.omitted += 1;
-            return None;
-        }
-        steps.list.push(step);
-        Some(StepId((steps.list.len() - 1) as u8))
-    }
-
     fn change(&self, id: StepId, change: impl FnOnce(&mut Recorded)) {
-        if let Some(step) = self.steps().as_mut().and_then(|steps| steps.list.get_mut(id.index())) {
+        if let Some(step) = self.recording().as_mut().and_then(|recording| recording.step(id)) {
             change(step);
         }
     }
 
     /// No code of a caller runs under the lock, so what is in it is whole.
-    fn steps(&self) -> MutexGuard<'_, Option<Steps>> {
+    fn recording(&self) -> MutexGuard<'_, Option<Recording>> {
         self.0.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -261,20 +280,14 @@ impl Step {
         )
     }
 
-    /// Records something that takes no time worth knowing.
+    /// Records something that takes no time worth knowing. It is told at the time at which the last
+    /// step before it began or ended: to look at the clock would cost more than what is recorded.
     pub fn note(kind: StepKind, name: &'static str, outcome: &'static str, number: Option<i64>) {
         Work::with_recorder(|journal, parent| {
-            journal.begin(Recorded {
-                kind,
-                name,
-                parent,
-                began: journal.began().elapsed(),
-                waited: Duration::ZERO,
-                took: Some(Duration::ZERO),
-                outcome,
-                failed: false,
-                number,
-            })
+            let mut recording = journal.recording();
+            let recording = recording.as_mut()?;
+            let (began, took) = (recording.at, Some(Duration::ZERO));
+            recording.begin(Recorded { kind, name, parent, began, took, outcome, number, ..OPEN })
         });
     }
 
@@ -330,12 +343,14 @@ impl Step {
 impl Open {
     fn close(&self, outcome: &'static str, failed: bool, number: Option<i64>) {
         let took = self.began.elapsed();
-        self.journal.change(self.id, |step| {
-            step.took = Some(took);
-            step.outcome = outcome;
-            step.failed = failed;
-            step.number = number;
-        });
+        let mut recording = self.journal.recording();
+        let Some(recording) = recording.as_mut() else { return };
+        let Some(step) = recording.step(self.id) else { return };
+        step.took = Some(took);
+        step.outcome = outcome;
+        step.failed = failed;
+        step.number = number;
+        recording.at = step.began + took;
     }
 }
 

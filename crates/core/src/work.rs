@@ -52,7 +52,7 @@ impl Work {
     pub async fn part_of<F: Future>(step: Option<StepId>, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|context| {
-            let _entered = EnteredPart::new(step);
+            let _entered = step.map(EnteredPart::new);
             future.as_mut().poll(context)
         })
         .await
@@ -112,25 +112,22 @@ impl Drop for Entered<'_> {
 
 /// Makes a step the parent of those that begin on this thread, as long as a poll takes.
 struct EnteredPart {
-    /// What was the parent before, where there is a step.
-    before: Option<Option<StepId>>,
+    before: Option<StepId>,
 }
 
 impl EnteredPart {
-    fn new(step: Option<StepId>) -> Self {
-        Self { before: step.and_then(|_| Self::replace(step)) }
+    fn new(step: StepId) -> Self {
+        Self { before: Self::replace(Some(step)) }
     }
 
-    fn replace(parent: Option<StepId>) -> Option<Option<StepId>> {
-        CURRENT.with_borrow_mut(|work| Some(std::mem::replace(&mut work.as_mut()?.parent, parent)))
+    fn replace(parent: Option<StepId>) -> Option<StepId> {
+        CURRENT.with_borrow_mut(|work| std::mem::replace(&mut work.as_mut()?.parent, parent))
     }
 }
 
 impl Drop for EnteredPart {
     fn drop(&mut self) {
-        if let Some(before) = self.before {
-            Self::replace(before);
-        }
+        Self::replace(self.before);
     }
 }
 

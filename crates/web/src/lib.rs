@@ -22,8 +22,8 @@ mod context;
 pub use context::{Context, current};
 pub use edge::{Edge, EdgeBuilder, EdgeOptions, EdgeParts};
 pub use endpoint::{
-    Authenticated, Cache, Endpoint, Limit, PathParams, Permission, Policy, Repeat, Routes, SelfOr, delete, get,
-    patch, post, put,
+    Authenticated, Cache, Endpoint, Limit, PathParams, Permission, Policy, Repeat, Routes, SelfOr,
+    delete, get, patch, post, put,
 };
 pub use extract::{
     Body, Device, Headers, IfMatch, Path, Presented, Query, RequireIfMatch, SignedIn, Transport,

@@ -7,6 +7,7 @@ use mainstay::{
     passwords::PasswordHash,
     store::{Cache, CacheSpec, Caches, Scope},
 };
+use uuid::Uuid;
 
 use super::{Answer, Repository};
 use crate::users::{
@@ -45,7 +46,7 @@ impl Cached {
 }
 
 fn key(user: UserId) -> String {
-    user.0.to_string()
+    user.0.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 impl Repository for Cached {

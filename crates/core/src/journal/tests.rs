@@ -81,6 +81,24 @@ async fn yield_once() {
 }
 
 #[test]
+fn a_note_is_told_where_a_step_last_began_or_ended() {
+    let journal = journal(true);
+    within(&journal, async {
+        Step::note(StepKind::Limit, "first", "admitted", None);
+        let step = Step::begin(StepKind::Sql, "step");
+        Step::note(StepKind::Cache, "in it", "hit", None);
+        step.end("ok", None);
+        Step::note(StepKind::Cache, "after it", "hit", None);
+    });
+    let steps = journal.take().expect("recorded").list;
+    let [first, step, inside, after] = steps.as_slice() else { panic!("{steps:?}") };
+    assert_eq!(first.began, Duration::ZERO);
+    assert_eq!(inside.began, step.began);
+    assert_eq!(Some(after.began), step.took.map(|took| step.began + took));
+    assert_eq!((inside.took, inside.outcome), (Some(Duration::ZERO), "hit"));
+}
+
+#[test]
 fn a_step_that_nobody_ends_was_abandoned() {
     let journal = journal(true);
     within(&journal, async { drop(Step::begin(StepKind::Sql, "SELECT 1")) });

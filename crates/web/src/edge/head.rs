@@ -53,17 +53,14 @@ const IN_HOSTS: [bool; 256] = {
 
 /// `uri-host [ ":" port ]` of RFC 9110 section 7.2; user information is not allowed.
 pub(super) fn is_host(text: &[u8]) -> bool {
-    let (is_host, port) = match text.strip_prefix(b"[") {
-        Some(rest) => {
-            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
-            let address = str::from_utf8(&rest[..end]).unwrap_or_default();
-            (address.parse::<std::net::Ipv6Addr>().is_ok(), &rest[end + 1..])
-        }
-        None => {
-            let is_part = |byte: &u8| IN_HOSTS[usize::from(*byte)];
-            let end = text.iter().position(|byte| !is_part(byte)).unwrap_or(text.len());
-            (end > 0, &text[end..])
-        }
+    let (is_host, port) = if let Some(rest) = text.strip_prefix(b"[") {
+        let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+        let address = str::from_utf8(&rest[..end]).unwrap_or_default();
+        (address.parse::<std::net::Ipv6Addr>().is_ok(), &rest[end + 1..])
+    } else {
+        let end = text.iter().position(|byte| !IN_HOSTS[usize::from(*byte)]);
+        let (host, port) = text.split_at(end.unwrap_or(text.len()));
+        (!host.is_empty(), port)
     };
     is_host && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
 }

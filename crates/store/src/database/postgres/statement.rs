@@ -32,14 +32,22 @@ pub(super) struct Prepared {
     counts_changes: bool,
 }
 
+/// The server has yet to understand it.
+pub(super) struct Unprepared;
+
 impl Connection {
-    /// Prepares the statement, or finds it prepared; `None` where statements have no names.
-    pub(super) async fn prepare(&self, sql: &'static str) -> Result<Option<Prepared>, Error> {
+    /// Finds the statement prepared; `None` where statements have no names.
+    pub(super) fn prepared(&self, sql: &'static str) -> Result<Option<Prepared>, Unprepared> {
         if !self.mode().named {
             return Ok(None);
         }
-        if let Some(prepared) = self.statements().get(sql) {
-            return Ok(Some(prepared.clone()));
+        self.statements().get(sql).cloned().map(Some).ok_or(Unprepared)
+    }
+
+    /// Prepares the statement, or finds it prepared; `None` where statements have no names.
+    pub(super) async fn prepare(&self, sql: &'static str) -> Result<Option<Prepared>, Error> {
+        if let Ok(prepared) = self.prepared(sql) {
+            return Ok(prepared);
         }
         // Boxed, because it happens once and every statement would hold the place.
         let statement = Box::pin(self.client.prepare(sql)).await?;

@@ -8,8 +8,6 @@ use std::{
     time::Instant,
 };
 
-use tokio_postgres::Error;
-
 use super::{
     lane::{Lane, Place},
     queue::Queue,
@@ -22,9 +20,9 @@ use crate::{
             connection::{Connection, Purpose, closed},
             connector::Connector,
             failure::{self, Step},
-            interrupt::Sending,
             session::{GRACE, NO_ANSWER},
             slow::SlowStatements,
+            statement::{Prepared, Unprepared},
         },
     },
     error::StoreError,
@@ -96,32 +94,36 @@ impl Lanes {
         sql: &'static str,
         params: Vec<Value>,
     ) -> Ran {
+        // When it is known to be, until something is waited for.
+        let mut now = place.entered;
         let (mut place, mut params) = (place, params);
         // What is rare in here is boxed: every read would hold the place.
         let connection = match place.lane.connection(Connection::is_current) {
             Some(connection) => connection,
             None => match Box::pin(self.connect(&place.lane, Connection::is_current)).await {
-                Ok(connection) => connection,
+                Ok(connection) => {
+                    now = Instant::now();
+                    connection
+                }
                 Err(error) => return Ran::Answered(Err(error)),
             },
         };
         let mut is_second = false;
-        // Early enough for whatever is sent from now on.
-        let preparing = connection.sending(place.entered);
         loop {
-            let prepared = match connection.prepare(sql).await {
+            let prepared = match connection.prepared(sql) {
                 Ok(prepared) => prepared,
-                Err(error) if is_for_elsewhere(&connection, &preparing, &error) => {
-                    return Ran::HandedBack(params);
-                }
-                Err(error) => {
-                    let error = connection.failed(&error, sql, Step::Prepare);
-                    return Ran::Answered(Err(error));
-                }
+                Err(Unprepared) => match Box::pin(prepare(&connection, sql)).await {
+                    Ok(prepared) => {
+                        now = Instant::now();
+                        prepared
+                    }
+                    Err(NotPrepared::ForElsewhere) => return Ran::HandedBack(params),
+                    Err(NotPrepared::Failed(error)) => return Ran::Answered(Err(error)),
+                },
             };
-            let sent = Sent::new(connection.clone(), place, sql, prepared, params);
+            let sent = Sent::new(connection.clone(), place, sql, prepared, params, now);
             let mut answer = sent.await;
-            let now = Instant::now();
+            now = Instant::now();
             let took = answer.place.answered(now);
             let error = match answer.result {
                 Ok(outcome) => {
@@ -210,7 +212,23 @@ impl Lanes {
     }
 }
 
-/// Whether a statement that could not be prepared may be on a connection of its own.
-fn is_for_elsewhere(connection: &Connection, sending: &Sending, error: &Error) -> bool {
-    failure::is_locked(error) || connection.is_mistaken(sending, error)
+/// Why a statement was not prepared.
+enum NotPrepared {
+    /// It may be on a connection of its own.
+    ForElsewhere,
+    Failed(StoreError),
+}
+
+async fn prepare(
+    connection: &Connection,
+    sql: &'static str,
+) -> Result<Option<Prepared>, NotPrepared> {
+    let preparing = connection.sending(Instant::now());
+    connection.prepare(sql).await.map_err(|error| {
+        if failure::is_locked(&error) || connection.is_mistaken(&preparing, &error) {
+            NotPrepared::ForElsewhere
+        } else {
+            NotPrepared::Failed(connection.failed(&error, sql, Step::Prepare))
+        }
+    })
 }

@@ -201,7 +201,7 @@ impl Watch {
         let mut state = self.lane.state();
         match state.sent.back_mut() {
             // Mostly the last: nobody has got a place since.
-            Some((last, sent)) if *last == self.number => *sent = now,
+            Some((last, since)) if *last == self.number => *since = now,
             _ => {
                 state.remove(self.number);
                 state.sent.push_back((self.number, now));

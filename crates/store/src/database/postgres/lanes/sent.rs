@@ -49,15 +49,15 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// To be polled at once.
+    /// To be polled at once, which is `now`.
     pub(super) fn new(
         connection: Arc<Connection>,
         place: Place,
         sql: &'static str,
         prepared: Option<Prepared>,
         params: Vec<Value>,
+        now: Instant,
     ) -> Self {
-        let now = Instant::now();
         let (watch, kept) = (place.watch(), connection.clone());
         let running = Box::pin(async move {
             let sending = connection.sending(now);
