@@ -178,7 +178,7 @@ fn joined(words: impl Iterator<Item = String>) -> String {
 struct Words<T>(BTreeSet<T>);
 
 impl<T: FromStr + Ord> FromValue for Words<T> {
-    fn from_value(value: &Value) -> Result<Self, Mismatch> {
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
         let text = String::from_value(value)?;
         let words = text.split_whitespace().map(str::parse).collect::<Result<_, _>>();
         words.map(Self).map_err(|_| Mismatch)
@@ -226,7 +226,7 @@ const fn kind_text(kind: ChangeKind) -> &'static str {
 }
 
 impl FromValue for ChangeKind {
-    fn from_value(value: &Value) -> Result<Self, Mismatch> {
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
         match String::from_value(value)?.as_str() {
             "created" => Ok(Self::Created),
             "updated" => Ok(Self::Updated),
@@ -264,7 +264,7 @@ fn written(fields: &Fields) -> Result<serde_json::Value, StoreError> {
 }
 
 impl FromValue for Fields {
-    fn from_value(value: &Value) -> Result<Self, Mismatch> {
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
         let json = serde_json::Value::from_value(value)?;
         let written: Written = serde_json::from_value(json).map_err(|_| Mismatch)?;
         Ok(Self {

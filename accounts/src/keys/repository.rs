@@ -150,7 +150,7 @@ struct Scopes(Vec<Scope>);
 
 impl FromValue for Scopes {
     /// A scope that this version does not know opens nothing.
-    fn from_value(value: &Value) -> Result<Self, Mismatch> {
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
         let text = String::from_value(value)?;
         Ok(Self(text.split(' ').filter_map(Scope::named).collect()))
     }

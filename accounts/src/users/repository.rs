@@ -287,7 +287,7 @@ const fn role_text(role: Role) -> &'static str {
 }
 
 impl FromValue for Role {
-    fn from_value(value: &Value) -> Result<Self, Mismatch> {
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
         match value {
             Value::Text(role) if role == "user" => Ok(Self::User),
             Value::Text(role) if role == "admin" => Ok(Self::Admin),

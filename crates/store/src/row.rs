@@ -3,6 +3,7 @@
 use std::{any::type_name, fmt, sync::Arc};
 
 use crate::{
+    database::PostgresRow,
     error::{Cause, StoreError},
     value::{FromValue, Value},
 };
@@ -13,13 +14,23 @@ pub(crate) type Columns = Arc<[Box<str>]>;
 /// One row of a result.
 pub struct Row {
     columns: Columns,
-    values: Vec<Value>,
+    cells: Cells,
+}
+
+enum Cells {
+    Read(Vec<Value>),
+    /// Each is read when somebody asks for it, straight from what the server has sent.
+    Sent(PostgresRow),
 }
 
 impl Row {
     pub(crate) fn new(columns: Columns, values: Vec<Value>) -> Self {
         debug_assert_eq!(columns.len(), values.len());
-        Self { columns, values }
+        Self { columns, cells: Cells::Read(values) }
+    }
+
+    pub(crate) fn sent(columns: Columns, row: PostgresRow) -> Self {
+        Self { columns, cells: Cells::Sent(row) }
     }
 
     /// Reads the column of this name.
@@ -33,28 +44,41 @@ impl Row {
     }
 
     /// Every cell, in order.
-    pub(crate) fn values(&self) -> &[Value] {
-        &self.values
+    pub(crate) fn values(&self) -> Result<Vec<Value>, StoreError> {
+        (0..self.columns.len()).map(|index| self.cell(index)).collect()
     }
 
     /// Reads a column by position, the first being 0.
     pub fn at<T: FromValue>(&self, index: usize) -> Result<T, StoreError> {
-        let Some(value) = self.values.get(index) else {
+        let value = self.cell(index)?;
+        let stored = value.kind();
+        T::from_value(value).map_err(|_| {
+            let column = self.columns[index].to_string();
+            internal(DecodeError::Type { column, stored, asked: type_name::<T>() })
+        })
+    }
+
+    fn cell(&self, index: usize) -> Result<Value, StoreError> {
+        let Some(column) = self.columns.get(index) else {
             return Err(internal(DecodeError::NoColumn { column: format!("#{index}") }));
         };
-        T::from_value(value).map_err(|_| {
-            internal(DecodeError::Type {
-                column: self.columns[index].to_string(),
-                stored: value.kind(),
-                asked: type_name::<T>(),
-            })
-        })
+        match &self.cells {
+            Cells::Read(values) => Ok(values[index].clone()),
+            Cells::Sent(row) => row.cell(index).map_err(|stored| {
+                internal(DecodeError::NoValue { column: column.to_string(), stored })
+            }),
+        }
     }
 }
 
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.columns.iter().zip(&self.values)).finish()
+        let mut map = f.debug_map();
+        for (index, column) in self.columns.iter().enumerate() {
+            let kind = self.cell(index).map_or("unreadable", |cell| cell.kind());
+            map.entry(column, &format_args!("{kind}"));
+        }
+        map.finish()
     }
 }
 
@@ -64,6 +88,10 @@ enum DecodeError {
     NoColumn { column: String },
     #[error("column {column} holds {stored}, which cannot be read as {asked}")]
     Type { column: String, stored: &'static str, asked: &'static str },
+    #[error(
+        "column {column} holds {stored}, which has no value here (cast it, for example to text)"
+    )]
+    NoValue { column: String, stored: String },
 }
 
 fn internal(error: DecodeError) -> StoreError {

@@ -102,13 +102,13 @@ pub struct Mismatch;
 /// of the types here: `Uuid::from_value(value).map(UserId)`.
 pub trait FromValue: Sized {
     /// Reads the cell.
-    fn from_value(value: &Value) -> Result<Self, Mismatch>;
+    fn from_value(value: Value) -> Result<Self, Mismatch>;
 }
 
 macro_rules! from_value {
     ($($type:ty => { $($pattern:pat => $made:expr),* $(,)? })*) => {
         $(impl FromValue for $type {
-            fn from_value(value: &Value) -> Result<Self, Mismatch> {
+            fn from_value(value: Value) -> Result<Self, Mismatch> {
                 match value {
                     $($pattern => $made,)*
                     _ => Err(Mismatch),
@@ -120,51 +120,51 @@ macro_rules! from_value {
 
 from_value! {
     Uuid => {
-        Value::Uuid(id) => Ok(*id),
-        Value::Bytes(bytes) => Self::from_slice(bytes).map_err(|_| Mismatch),
+        Value::Uuid(id) => Ok(id),
+        Value::Bytes(bytes) => Self::from_slice(&bytes).map_err(|_| Mismatch),
     }
     String => {
-        Value::Text(text) => Ok(text.clone()),
+        Value::Text(text) => Ok(text),
     }
     i64 => {
-        Value::Integer(number) => Ok(*number),
+        Value::Integer(number) => Ok(number),
     }
     i32 => {
-        Value::Integer(number) => Self::try_from(*number).map_err(|_| Mismatch),
+        Value::Integer(number) => Self::try_from(number).map_err(|_| Mismatch),
     }
     u32 => {
-        Value::Integer(number) => Self::try_from(*number).map_err(|_| Mismatch),
+        Value::Integer(number) => Self::try_from(number).map_err(|_| Mismatch),
     }
     f64 => {
-        Value::Real(number) => Ok(*number),
+        Value::Real(number) => Ok(number),
     }
     bool => {
-        Value::Boolean(truth) => Ok(*truth),
+        Value::Boolean(truth) => Ok(truth),
         Value::Integer(0) => Ok(false),
         Value::Integer(1) => Ok(true),
     }
     Timestamp => {
-        Value::Timestamp(time) => Ok(*time),
-        Value::Integer(micros) => Self::from_microsecond(*micros).map_err(|_| Mismatch),
+        Value::Timestamp(time) => Ok(time),
+        Value::Integer(micros) => Self::from_microsecond(micros).map_err(|_| Mismatch),
     }
     Vec<u8> => {
-        Value::Bytes(bytes) => Ok(bytes.clone()),
+        Value::Bytes(bytes) => Ok(bytes),
     }
     serde_json::Value => {
-        Value::Json(json) => Ok(json.clone()),
-        Value::Text(text) => serde_json::from_str(text).map_err(|_| Mismatch),
-        Value::Bytes(text) => serde_json::from_slice(text).map_err(|_| Mismatch),
+        Value::Json(json) => Ok(json),
+        Value::Text(text) => serde_json::from_str(&text).map_err(|_| Mismatch),
+        Value::Bytes(text) => serde_json::from_slice(&text).map_err(|_| Mismatch),
     }
 }
 
 impl FromValue for Value {
-    fn from_value(value: &Self) -> Result<Self, Mismatch> {
-        Ok(value.clone())
+    fn from_value(value: Self) -> Result<Self, Mismatch> {
+        Ok(value)
     }
 }
 
 impl<T: FromValue> FromValue for Option<T> {
-    fn from_value(value: &Value) -> Result<Self, Mismatch> {
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
         match value {
             Value::Null => Ok(None),
             value => T::from_value(value).map(Some),
@@ -184,9 +184,9 @@ mod tests {
 
     #[test]
     fn a_number_that_does_not_fit_is_a_mismatch() {
-        assert_eq!(u32::from_value(&Value::Integer(-1)), Err(Mismatch));
-        assert_eq!(i32::from_value(&Value::Integer(1 << 40)), Err(Mismatch));
-        assert_eq!(bool::from_value(&Value::Integer(2)), Err(Mismatch));
-        assert_eq!(Uuid::from_value(&Value::Bytes(vec![0; 15])), Err(Mismatch));
+        assert_eq!(u32::from_value(Value::Integer(-1)), Err(Mismatch));
+        assert_eq!(i32::from_value(Value::Integer(1 << 40)), Err(Mismatch));
+        assert_eq!(bool::from_value(Value::Integer(2)), Err(Mismatch));
+        assert_eq!(Uuid::from_value(Value::Bytes(vec![0; 15])), Err(Mismatch));
     }
 }

@@ -30,7 +30,7 @@ pub use self::{
 pub(crate) use self::{
     handle::Inner,
     outcome::Outcome,
-    postgres::{Connection, Postgres},
+    postgres::{Connection, Postgres, PostgresRow},
     sqlite::Sqlite,
     unit::Unit,
 };

@@ -16,7 +16,7 @@ pub(super) struct Cells(pub(super) Vec<Value>);
 
 impl FromRow for Cells {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self(row.values().to_vec()))
+        Ok(Self(row.values()?))
     }
 }
 
@@ -50,8 +50,8 @@ impl Kind {
     }
 
     /// A cell of either engine as PostgreSQL reads it from JSON.
-    pub(super) fn read(self, cell: &Value) -> Result<Json, Mismatch> {
-        if *cell == Value::Null {
+    pub(super) fn read(self, cell: Value) -> Result<Json, Mismatch> {
+        if cell == Value::Null {
             return Ok(Json::Null);
         }
         Ok(match self {
@@ -113,11 +113,11 @@ mod tests {
             (Kind::Real, Value::Real(0.1), Value::Real(0.1)),
             (Kind::Text, Value::Null, Value::Null),
         ] {
-            let both = [kind.read(&sqlite), kind.read(&postgres)];
+            let both = [kind.read(sqlite), kind.read(postgres)];
             assert!(both[0].is_ok() && both[0] == both[1], "{kind:?}: {both:?}");
         }
-        assert_eq!(Kind::Bytes.read(&Value::Bytes(vec![0, 255])), Ok("\\x00ff".into()));
-        assert_eq!(Kind::Uuid.read(&Value::Integer(1)), Err(Mismatch));
+        assert_eq!(Kind::Bytes.read(Value::Bytes(vec![0, 255])), Ok("\\x00ff".into()));
+        assert_eq!(Kind::Uuid.read(Value::Integer(1)), Err(Mismatch));
     }
 
     #[test]

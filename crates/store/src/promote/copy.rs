@@ -91,9 +91,9 @@ pub(super) async fn copy(
     loop {
         let rows: Vec<Cells> = source.query(read, params![last]).await?;
         let Some(end) = rows.last().and_then(|row| row.0.first()) else { return Ok(()) };
-        last = i64::from_value(end).unwrap_or(last);
+        last = i64::from_value(end.clone()).unwrap_or(last);
         copied += rows.len() as i64;
-        let rows = rows.iter().map(|row| object(table, &row.0[1..]));
+        let rows = rows.into_iter().map(|row| object(table, row.0.into_iter().skip(1)));
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
         let text = serde_json::Value::from(rows).to_string();
         let mut tx = target.begin().await?;
@@ -105,7 +105,10 @@ pub(super) async fn copy(
 }
 
 /// A row as PostgreSQL reads it, and as both sides are compared.
-fn object(table: &Table, cells: &[Value]) -> Result<serde_json::Value, PromoteError> {
+fn object(
+    table: &Table,
+    cells: impl Iterator<Item = Value>,
+) -> Result<serde_json::Value, PromoteError> {
     let mut object = serde_json::Map::new();
     for ((column, kind), cell) in table.columns.iter().zip(cells) {
         let Ok(value) = kind.read(cell) else {
@@ -135,8 +138,8 @@ async fn sum(database: &Database, table: &Table) -> Result<Sum, PromoteError> {
         let rows: Vec<Cells> = database.query(sql, vec![last.clone()]).await?;
         let Some(end) = rows.last().and_then(|row| row.0.first()) else { return Ok(sum) };
         last = end.clone();
-        for row in &rows {
-            sum.add(&object(table, &row.0[1..])?);
+        for row in rows {
+            sum.add(&object(table, row.0.into_iter().skip(1))?);
         }
     }
 }

@@ -37,7 +37,8 @@ const SECURITY: [(HeaderName, HeaderValue); 5] = [
     (CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
 ];
 
-/// Room in the map of an answer for everything the edge and a handler add, so that it never grows.
+/// Places in the index of an answer's map for everything the edge and a handler add, so that it is
+/// never made anew.
 const HEADERS_MAX: usize = 24;
 
 /// The headers of every answer, in a map to copy.

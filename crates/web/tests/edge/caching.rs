@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::body::Body;
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, header};
 use mainstay_web::{
     Authenticated, Cache, Edge, EdgeBuilder, EdgeOptions, Json, Query, Routes, Tagged, Transport,
+    endpoint::{Operation, Respond},
     get as endpoint,
 };
 use schemars::JsonSchema;
@@ -34,10 +36,31 @@ async fn nobodys() -> Json<u32> {
     Json(1)
 }
 
+/// An answer that varies by itself.
+struct Worded;
+
+impl Respond for Worded {
+    fn describe(operation: &mut Operation) {
+        Json::<u32>::describe(operation);
+    }
+
+    fn respond(self) -> Response {
+        let mut response = Json(1_u32).respond();
+        let language = HeaderValue::from_static("accept-language");
+        response.headers_mut().insert(header::VARY, language);
+        response
+    }
+}
+
+async fn worded() -> Worded {
+    Worded
+}
+
 fn edge(transport: Transport) -> Edge {
     let routes = Routes::new("kept", ())
         .add(endpoint("/public", everybodys).public().cache(Cache::Public(MINUTE)))
         .add(endpoint("/private", own).allow(Authenticated).cache(Cache::Private(MINUTE)))
+        .add(endpoint("/worded", worded).allow(Authenticated).cache(Cache::Private(MINUTE)))
         .add(endpoint("/never", nobodys).public().cache(Cache::NoStore));
     let parts = parts(&Arc::<Lines>::default(), &Arc::<Quotas>::default());
     EdgeBuilder::default()
@@ -70,6 +93,13 @@ async fn a_success_is_kept_as_its_endpoint_says_and_a_refusal_never() {
         assert_eq!(answer.header("cache-control"), Some(control), "{case}");
         assert_eq!(answer.header("vary"), vary, "{case}");
     }
+}
+
+#[tokio::test]
+async fn what_an_answer_varies_by_itself_is_said_too() {
+    let answer = ask(&edge(Transport::Bearer), by("alice", get("/worded"))).await;
+    let values: Vec<_> = answer.headers.get_all("vary").iter().collect();
+    assert_eq!(values, ["accept-language", "authorization"]);
 }
 
 #[tokio::test]

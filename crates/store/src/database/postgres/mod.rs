@@ -26,4 +26,6 @@ mod statement;
 mod tls;
 mod value;
 
-pub(crate) use self::{connection::Connection, engine::Postgres, session::PostgresTransaction};
+pub(crate) use self::{
+    connection::Connection, engine::Postgres, session::PostgresTransaction, value::PostgresRow,
+};

@@ -13,7 +13,7 @@ use tokio_postgres::{Error, RowStream, Statement, types::Type};
 use super::{
     connection::Connection,
     keyword,
-    value::{Bound, Cell, Plain},
+    value::{Bound, Plain, PostgresRow},
 };
 use crate::{
     database::Outcome,
@@ -135,31 +135,12 @@ async fn collect(
     let mut stream = pin!(stream);
     let mut columns = columns.cloned();
     let mut rows = Vec::new();
-    // The rest of the stream is read even after a cell that cannot be: the answer is the server's
-    // only when the transaction around the statement has ended.
-    let mut unread = None;
     while let Some(row) = stream.try_next().await? {
         let columns = columns.get_or_insert_with(|| {
             row.columns().iter().map(|column| column.name().into()).collect()
         });
-        match values(&row) {
-            Ok(values) => rows.push(Row::new(columns.clone(), values)),
-            Err(error) => unread = unread.or(Some(error)),
-        }
+        rows.push(Row::sent(columns.clone(), PostgresRow(row)));
     }
     let changed = stream.rows_affected().filter(|_| counts_changes()).unwrap_or(0);
-    match unread {
-        Some(error) => Err(error),
-        None => Ok(Outcome { rows, changed, waited: Duration::ZERO }),
-    }
-}
-
-/// The cells of a row. Not by `collect`, which cannot know how many there are before all are read.
-fn values(row: &tokio_postgres::Row) -> Result<Vec<Value>, Error> {
-    let mut values = Vec::with_capacity(row.len());
-    for index in 0..row.len() {
-        let Cell(value) = row.try_get(index)?;
-        values.push(value);
-    }
-    Ok(values)
+    Ok(Outcome { rows, changed, waited: Duration::ZERO })
 }

@@ -25,8 +25,21 @@ pub(super) struct Bound<'a>(pub(super) &'a Value);
 /// reads the text.
 pub(super) struct Plain<'a>(pub(super) &'a Value);
 
+/// A row as the server has sent it.
+pub(crate) struct PostgresRow(pub(super) tokio_postgres::Row);
+
+impl PostgresRow {
+    /// Reads a cell; fails with the name of a type that has no value here.
+    pub(crate) fn cell(&self, index: usize) -> Result<Value, String> {
+        self.0.try_get(index).map(|Cell(value)| value).map_err(|_| {
+            let column = self.0.columns().get(index);
+            column.map_or_else(String::new, |column| column.type_().name().to_owned())
+        })
+    }
+}
+
 /// One cell of a result.
-pub(super) struct Cell(pub(super) Value);
+struct Cell(Value);
 
 /// What the bytes of a type mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,10 +226,7 @@ fn year_one() -> Timestamp {
 
 impl FromSql<'_> for Cell {
     fn from_sql(ty: &Type, raw: &[u8]) -> Result<Self, Failed> {
-        read(ty, raw).map(Self).ok_or_else(|| {
-            let wanted = "a type with a value here (cast it, for example to text)".to_owned();
-            Unfit { given: ty.name().to_owned(), wanted }.into()
-        })
+        read(ty, raw).map(Self).ok_or_else(|| "no value".into())
     }
 
     fn from_sql_null(_: &Type) -> Result<Self, Failed> {

@@ -69,10 +69,12 @@ impl State {
     }
 
     fn remove(&mut self, number: u64) {
-        // Mostly the first: answers come in order.
-        if self.sent.front().is_some_and(|(first, _)| *first == number) {
-            self.sent.pop_front();
-        } else if let Some(at) = self.sent.iter().position(|(known, _)| *known == number) {
+        let Some((first, _)) = self.sent.front() else { return };
+        // Mostly numbers follow each other.
+        let at = number.wrapping_sub(*first) as usize;
+        let is_it = |(known, _): &(u64, Instant)| *known == number;
+        let is_there = self.sent.get(at).is_some_and(is_it);
+        if let Some(at) = if is_there { Some(at) } else { self.sent.iter().position(is_it) } {
             self.sent.remove(at);
         }
     }
