@@ -18,7 +18,7 @@ fn the_fleet_is_held_against_the_pooler_and_the_pooler_against_the_server() {
     let two = doctor("2");
     for told in [
         "ok       pooler       PgBouncer is in between, in transaction mode",
-        "2 replicas x (22 connections + 1 probe) = 46, and PgBouncer takes 50 clients",
+        "2 replicas x (24 connections + 1 probe) = 50, and PgBouncer takes 50 clients",
         "PgBouncer may open 4 sessions + 5 for others = 9",
         "query_wait_timeout of PgBouncer (5000 ms) <= http.deadline_ms (10000 ms)",
     ] {

@@ -76,7 +76,7 @@ section! {
     /// Connections to PostgreSQL. SQLite has none.
     pub struct Pool in "pool", check pool_chain {
         /// Connections that all single reads share, pipelined.
-        lanes: usize = "2", range 1..=64;
+        lanes: usize = "4", range 1..=64;
         /// Statements under way on each of them, while they are quick; more wait.
         lane_depth: usize = "64", range 1..=10_000;
         /// Connections for writes, transactions and slow reads, one for each, at most. With the

@@ -137,10 +137,10 @@ fn wrong_alone(found: PgBouncer) -> Vec<(Severity, String)> {
 #[test]
 fn a_fleet_fits_into_the_pooler_and_that_into_the_server_to_the_last_connection() {
     let options = DatabaseOptions::default();
-    // 4 x (20 + 2 + 1) clients; 20 + 5 sessions of 97.
+    // 4 x (20 + 4 + 1) clients; 20 + 5 sessions of 97.
     assert_eq!(wrong("4", &options, pgbouncer()), []);
-    let narrow = wrong("4", &options, PgBouncer { clients_max: 91, ..pgbouncer() });
-    let sum = "4 replicas x (22 connections + 1 probe) = 92, and PgBouncer takes 91 clients";
+    let narrow = wrong("4", &options, PgBouncer { clients_max: 99, ..pgbouncer() });
+    let sum = "4 replicas x (24 connections + 1 probe) = 100, and PgBouncer takes 99 clients";
     assert_eq!(narrow, [(Severity::Error, sum.to_owned())]);
     assert_eq!(wrong_alone(PgBouncer { servers_max: 92, ..pgbouncer() }), []);
     let wide = wrong_alone(PgBouncer { servers_max: 93, ..pgbouncer() });
@@ -155,10 +155,10 @@ fn a_pooler_that_gives_no_session_for_a_transaction_is_named() {
         |mode: &str, pool_max| PgBouncer { pool_mode: mode.to_owned(), pool_max, ..pgbouncer() };
     let statement = wrong_alone(mode("statement", 20));
     assert_eq!(statement[0].0, Severity::Error, "{statement:?}");
-    let session = wrong_alone(mode("session", 22));
+    let session = wrong_alone(mode("session", 24));
     assert_eq!((session.len(), session[0].0), (1, Severity::Warning), "{session:?}");
-    let full = wrong_alone(mode("session", 21));
-    let sum = "1 replicas x 22 connections = 22, and the pool has 21 sessions";
+    let full = wrong_alone(mode("session", 23));
+    let sum = "1 replicas x 24 connections = 24, and the pool has 23 sessions";
     assert_eq!(full[1], (Severity::Error, sum.to_owned()));
 }
 

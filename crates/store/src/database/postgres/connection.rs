@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage};
 use super::{
     cancel::{self, Canceller},
     connector::Connector,
-    drive::behind_others,
+    drive::{Outgoing, drive},
     failure::{self, Step},
     interrupt::{Interrupts, Sending},
     limits::Limits,
@@ -58,6 +58,8 @@ pub(crate) struct Connection {
     purpose: Purpose,
     mode: OnceLock<Mode>,
     driver: AbortHandle,
+    /// Of a lane.
+    outgoing: Outgoing,
     interrupts: Interrupts,
     /// As of when this server knows everything, where it follows another.
     fresh_as_of: Mutex<Option<Instant>>,
@@ -96,9 +98,11 @@ impl Connection {
         let lifetime = connector.options.max_lifetime.mul_f64(1.0 - fastrand::f64() / 10.0);
         let farewell = Arc::new(OnceLock::new());
         let (heard, retiring) = (farewell.clone(), Arc::downgrade(connector));
+        let outgoing = Outgoing::default();
+        let announced = outgoing.clone();
         let driving = tokio::spawn(async move {
             let ended = match purpose {
-                Purpose::Lane => behind_others(driver).await,
+                Purpose::Lane => drive(driver, announced).await,
                 Purpose::Exclusive => driver.await,
             };
             let Err(error) = ended else { return };
@@ -121,6 +125,7 @@ impl Connection {
             generation,
             statements: Mutex::default(),
             purpose: session.purpose,
+            outgoing,
             mode: OnceLock::new(),
             driver: driving.abort_handle(),
             interrupts: Interrupts::default(),
@@ -183,6 +188,11 @@ impl Connection {
         !self.client.is_closed()
     }
 
+    /// Whether a statement on a lane waits to be sent.
+    pub(super) fn is_about_to_send(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
     /// Whether its server is still the one to ask.
     pub(super) fn is_current(&self) -> bool {
         let current = self.connector.upgrade().map(|connector| connector.generation());
@@ -239,6 +249,7 @@ impl Connection {
 
     /// Called before a statement is sent, which is now, on a connection that others use too.
     pub(super) fn sending(&self, now: Instant) -> Sending {
+        self.outgoing.announce();
         self.interrupts.sending(now)
     }
 

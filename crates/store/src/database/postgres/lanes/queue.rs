@@ -98,13 +98,15 @@ impl Queue {
         chosen.map_err(late)
     }
 
-    /// Chooses the lane that is not held up, is connected, and has the least to do.
+    /// Chooses the lane that is not held up and is connected: one that is about to send in any
+    /// case, or has the least to do.
     fn choose(&self, connector: &Connector, now: Instant, as_of: Option<Instant>) -> Choice {
         let is_fresh = |look: &Look| as_of.is_none_or(|as_of| look.fresh_as_of >= Some(as_of));
         let is_cut_off = |look: &Look| look.is_down && connector.obstacle().is_some();
         let looks = self.lanes.iter().map(|lane| (lane.look(now), lane));
         let best = looks.filter(|(look, _)| is_fresh(look)).min_by_key(|(look, _)| {
-            (look.slow_for.is_some() || is_cut_off(look), look.is_down, look.load)
+            let is_held_up = look.slow_for.is_some() || is_cut_off(look);
+            (is_held_up, look.is_down, !look.is_about_to_send, look.load)
         });
         match best {
             None => Choice::HeldUp,
