@@ -93,13 +93,20 @@ async fn a_connection_that_was_only_late_is_kept() {
         let count = |line: &str| line.strip_prefix("total_connections_received:")?.parse().ok();
         info.lines().find_map(count).expect("is told")
     };
-    // Each question asked here is a connection, too.
-    let before = connections();
-    proxy.delay(Duration::from_millis(60));
-    assert!(matches!(increment(&link).await, Err(RedisFailure::TimedOut)));
-    proxy.delay(Duration::ZERO);
-    found_again(&link).await;
-    assert_eq!(connections(), before + 1);
+    // A machine that is busy may be late itself, for too long: then there is a new one.
+    for _ in 0..10 {
+        // Each question asked here is a connection, too.
+        let before = connections();
+        proxy.delay(Duration::from_millis(60));
+        let late = increment(&link).await;
+        assert!(matches!(late, Err(RedisFailure::TimedOut)), "{late:?}");
+        proxy.delay(Duration::ZERO);
+        found_again(&link).await;
+        if connections() == before + 1 {
+            return;
+        }
+    }
+    panic!("a new connection each time");
 }
 
 #[tokio::test]
